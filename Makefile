@@ -1,0 +1,106 @@
+# Settle. `make help` tells all of it.
+#
+#   make B=build/asan SAN=address,undefined …   another build beside the first
+
+VERSION := 0.1.0
+B       ?= build
+SAN     ?=
+OPT     ?= -O2 -g
+PREFIX  ?= /usr/local
+
+PKGS    := libuv sqlite3 libpq libprotobuf-c libmicrohttpd libcurl jansson yaml-0.1 nettle
+WARN    := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes
+CFLAGS  ?= $(OPT)
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DSETTLE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) check 2>/dev/null)
+ALLCFLAGS = -std=c11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
+LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
+LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -pthread
+TESTLIBS  = $(shell pkg-config --libs check 2>/dev/null) -lnng
+
+PROTOS  := wire/settle.proto coordinator/record.proto
+GENC    := $(PROTOS:%.proto=$(B)/gen/%.pb-c.c)
+GENH    := $(GENC:.c=.h)
+SRC     := $(wildcard base/*.c wire/*.c saga/*.c coordinator/*.c participant/*.c adapters/*.c cli/*.c)
+MAINS   := coordinator/main.c participant/main.c cli/main.c
+LIBOBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SRC))) $(GENC:.c=.o)
+BINS    := $(B)/settled $(B)/settle-agent $(B)/settle
+UNIT    := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+E2E     := $(patsubst tests/e2e/%.c,$(B)/tests/e2e/%,$(wildcard tests/e2e/test_*.c))
+HARNESS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
+SIM     := $(B)/tests/sim/sim
+SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
+BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
+BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
+
+.PHONY: help all deps check test sim demo bench bench-2pc asan tsan layers lint fmt install clean programs tests
+.DEFAULT_GOAL := help
+.SECONDARY:
+
+help:          ## this list
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+all: deps      ## install what is missing, then build the three programs under build/
+	@$(MAKE) --no-print-directory -j$$(nproc) programs
+programs: $(BINS)
+deps:          ## install missing Debian packages (root or sudo; else prints the command to type)
+	@tests/deps.sh
+tests: $(UNIT) $(E2E) $(SIM)
+check: deps    ## unit tests only: seconds, no servers
+	@$(MAKE) --no-print-directory -j$$(nproc) $(UNIT)
+	@tests/run.sh $(B) $(UNIT)
+test: deps     ## the whole suite, on real PostgreSQL servers of its own
+	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers
+	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E)
+sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failing one is printed
+	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
+	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
+demo: all      ## money moving between two PostgreSQL servers while every process is killed once
+	@examples/demo.sh $(B)
+bench: bench-2pc ## every benchmark
+bench-2pc: deps ## two-phase commit against a hand-written loop, interleaved rounds
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
+	@bench/bench-2pc.sh $(B)
+asan:          ## the suite under AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory test B=build/asan SAN=address,undefined OPT='-O1 -g'
+tsan:          ## the suite under ThreadSanitizer
+	@$(MAKE) --no-print-directory test B=build/tsan SAN=thread OPT='-O1 -g'
+layers:        ## fail on an include against the arrows of docs/architecture.md
+	@tests/layers.sh
+lint: deps     ## both compilers with -Werror, clang-tidy, and formatting
+	@tests/lint.sh
+fmt:           ## clang-format everything in place
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+install: programs ## copy the programs to PREFIX (default /usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+clean:         ## remove build/
+	rm -rf build
+
+$(B)/gen/%.pb-c.c $(B)/gen/%.pb-c.h: %.proto
+	@mkdir -p $(dir $@)
+	protoc-c --c_out=$(B)/gen $<
+$(B)/gen/%.o: $(B)/gen/%.c
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -Wno-pedantic -c -o $@ $<
+$(B)/%.o: %.c | $(GENH)
+	@mkdir -p $(dir $@)
+	$(CC) $(CPPFLAGS) $(ALLCFLAGS) -MMD -MP -c -o $@ $<
+$(B)/coordinator/openapi.o: docs/openapi.json
+$(B)/libsettle.a: $(LIBOBJ)
+	@rm -f $@
+	ar rcs $@ $^
+$(B)/settled: $(B)/coordinator/main.o $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/settle-agent: $(B)/participant/main.o $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/settle: $(B)/cli/main.o $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/libharness.a: $(HARNESS)
+	@rm -f $@
+	ar rcs $@ $^
+$(SIM): $(SIMOBJ) $(B)/libharness.a $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+$(B)/tests/%: $(B)/tests/%.o $(B)/libharness.a $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+$(B)/bench/%: $(B)/bench/%.o $(BENCHOBJ) $(B)/libharness.a $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)

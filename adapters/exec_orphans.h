@@ -1,0 +1,23 @@
+/* exec_orphans.h - commands that outlived the agent which started them.
+ *
+ * An agent that is killed takes no command with it.  Before a branch that it left is
+ * rolled back (or committed once more), what still works on it must be gone, or it
+ * would act late.  Such processes have the branch's key in their environment.
+ * Thread: the loop's. */
+#ifndef ADAPTERS_EXEC_ORPHANS_H
+#define ADAPTERS_EXEC_ORPHANS_H
+
+#include <stddef.h>
+#include <uv.h>
+
+/* `found` were there, and were killed; `pid` is one of them. Never called from
+ * inside exec_orphans_kill. */
+typedef void (*exec_orphans_fn)(size_t found, int pid, void *arg);
+
+/* Looks for processes of this user with `SETTLE_KEY=` one of `keys`, which are sorted
+ * by strcmp and stay valid until `done`, and kills each.  It may have to be done
+ * again: what is killed takes a moment to die, and may have had a child meanwhile. */
+void exec_orphans_kill(uv_loop_t *loop, char *const *keys, size_t n, exec_orphans_fn done,
+		       void *arg);
+
+#endif

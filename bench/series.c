@@ -1,0 +1,118 @@
+/* series.c - see series.h. */
+#include "bench/series.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const kind_names[] = {[LOOP] = "loop", [SETTLE] = "settle"};
+
+static int by_value(const void *a, const void *b)
+{
+	const double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median(const struct series *s, const struct figure *f)
+{
+	double sorted[ROUNDS_MAX];
+	const int n = s->rounds;
+
+	if (n == 0)
+		return 0;
+	memcpy(sorted, f->of, (size_t)n * sizeof *sorted);
+	qsort(sorted, (size_t)n, sizeof *sorted, by_value);
+	return (sorted[(n - 1) / 2] + sorted[n / 2]) / 2;
+}
+
+void series_add(struct series *s, const struct run *run)
+{
+	const int r = s->rounds++;
+	const uint64_t ended = run->committed + run->rolled_back;
+	const double to_us = ended > 0 ? 1e6 / (double)ended : 0;
+	double ours = 0;
+
+	s->per_second.of[r] = run_per_second(run);
+	s->p50_ms.of[r] = run_percentile_ms(run, 0.50);
+	s->p99_ms.of[r] = run_percentile_ms(run, 0.99);
+	s->rolled_back.of[r] = (double)run->rolled_back;
+	for (int i = 0; i < run->cpu->n; i++) {
+		s->cpu_us[i].of[r] = run->use.of[i] * to_us;
+		ours += run->use.of[i];
+	}
+	s->others_us.of[r] = (run->use.busy - ours) * to_us;
+	s->idle.of[r] = 1 - (run->use.busy + run->use.wait) / run->use.whole;
+	s->wait.of[r] = run->use.wait / run->use.whole;
+	printf("run round=%d %s clients=%d per_second=%.0f p50=%.2f p99=%.2f max=%.2f "
+	       "rolled_back=%" PRIu64 "%s%s\n",
+	       r + 1, kind_names[s->kind], s->clients, s->per_second.of[r], s->p50_ms.of[r],
+	       s->p99_ms.of[r], run_percentile_ms(run, 1), run->rolled_back,
+	       run->all_rolled_back > 0 ? " the last: " : "", run->reason);
+	fflush(stdout);
+}
+
+/* ---- the report ---- */
+
+/* The loop's fastest series, or that of `clients`; NULL if there is none. */
+static const struct series *loop_of(const struct series *all, int n, int clients)
+{
+	const struct series *best = NULL;
+
+	for (const struct series *s = all; s < all + n; s++) {
+		if (s->kind != LOOP || (clients > 0 && s->clients != clients))
+			continue;
+		if (best == NULL || median(s, &s->per_second) > median(best, &best->per_second))
+			best = s;
+	}
+	return best;
+}
+
+static void report_2pc(const struct series *s, const struct series *best, const struct series *like)
+{
+	const double settle = median(s, &s->per_second);
+	const double p50 = median(s, &s->p50_ms);
+
+	printf("2pc inflight=%d settle=%.0f", s->clients, settle);
+	if (best != NULL)
+		printf(" loop=%.0f ratio=%.2f best_loop_clients=%d",
+		       median(best, &best->per_second), settle / median(best, &best->per_second),
+		       best->clients);
+	printf(" settle_p50_ms=%.2f settle_p99_ms=%.2f", p50, median(s, &s->p99_ms));
+	if (like != NULL)
+		printf(" loop_p50_ms=%.2f loop_p99_ms=%.2f p50_ratio=%.2f",
+		       median(like, &like->p50_ms), median(like, &like->p99_ms),
+		       p50 / median(like, &like->p50_ms));
+	putchar('\n');
+}
+
+static void report_cpu(const struct series *s, const struct cpu *cpu)
+{
+	double sum = 0;
+
+	printf("cpu %s clients=%d us_per_transaction:", kind_names[s->kind], s->clients);
+	for (int i = 0; i < cpu->n; i++) {
+		const double us = median(s, &s->cpu_us[i]);
+
+		sum += us;
+		printf(" %s=%.0f", cpu->name[i], us);
+	}
+	printf(" together=%.0f others=%.0f machine: idle=%.0f%% disk_wait=%.0f%%\n", sum,
+	       median(s, &s->others_us), 100 * median(s, &s->idle), 100 * median(s, &s->wait));
+}
+
+void series_report(const struct series *all, int n, const struct cpu *cpu)
+{
+	puts("\nmedians over the rounds; latencies of the loop with as many clients");
+	for (const struct series *s = all; s < all + n; s++)
+		if (s->kind == SETTLE)
+			report_2pc(s, loop_of(all, n, 0), loop_of(all, n, s->clients));
+	for (const struct series *s = all; s < all + n; s++)
+		if (s->kind == LOOP)
+			printf("loop clients=%d per_second=%.0f p50_ms=%.2f p99_ms=%.2f\n",
+			       s->clients, median(s, &s->per_second), median(s, &s->p50_ms),
+			       median(s, &s->p99_ms));
+	for (const struct series *s = all; s < all + n; s++)
+		report_cpu(s, cpu);
+}

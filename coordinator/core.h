@@ -1,0 +1,286 @@
+/* core.h - what the engine is made of.  Private to engine.c, jobs.c, results.c,
+ * resources.c, agents.c, inquiries.c, effects.c, clients.c and lists.c; nobody else
+ * includes it.
+ *
+ *   txn ──< job            one job per branch: the command that it is owed, and
+ *                          where that command is on its way to an agent
+ *   resource ──< job       parked: no agent can take it now
+ *   agent ──< job          in its outbox, or sent and unanswered
+ *   batch ──< effect       held until the batch is durable
+ *
+ * Thread: the loop's. */
+#ifndef COORDINATOR_CORE_H
+#define COORDINATOR_CORE_H
+
+#include "base/heap.h"
+#include "coordinator/engine.h"
+#include "coordinator/txn.h"
+
+#include <uthash.h>
+#include <utlist.h>
+
+enum {
+	POLLS_HELD_MAX = 4, /* of one agent; a further one lets the oldest go */
+	AGENTS_MAX = 10000,
+	AGENT_RESOURCES_MAX = 1000,
+	LAZY_FLUSH_US = 20 * 1000, /* a lazy record waits no longer for a forced one */
+	RESEND_FIRST_US = 1000 * 1000,
+	RESEND_MAX_US = 20 * 1000 * 1000,
+	RETRY_FIRST_US = 100 * 1000, /* after the agent itself said that it cannot now */
+	RETRY_MAX_US = 5 * 1000 * 1000,
+	/* An agent polls at least each POLL_HOLD_MS; one that is silent for longer than
+	 * this is taken for gone, even if its connection never said so. */
+	AGENT_SILENT_US = (POLL_HOLD_MS + POLL_LIFE_MS) * 1000,
+	FRAME_FILL = FRAME_MAX / 2, /* commands for one frame, counted roughly */
+	/* A prune forgets up to 1,000 rows; a busy journal must be pruned as fast as it
+	 * grows, an idle one is left asleep. */
+	PRUNE_BUSY_US = 100 * 1000,
+	PRUNE_IDLE_US = 10 * 1000 * 1000,
+	OUTPUTS_MAX = 8 << 20, /* bytes, of all branches of a transaction */
+};
+
+/* Where a job's command is. */
+enum job_place {
+	JOB_IDLE,   /* nothing owed, or waiting for its retry time */
+	JOB_HELD,   /* an effect, until its batch is durable */
+	JOB_FRESH,  /* resource->fresh */
+	JOB_PARKED, /* resource->parked */
+	JOB_OUTBOX, /* agent->outbox */
+	JOB_SENT,   /* agent->sent, unanswered */
+};
+
+struct job {
+	struct txn *txn;
+	struct resource *resource;
+	struct agent *agent; /* who has it, or last had it; the branch's agent */
+	enum command_kind command;
+	enum job_place place;
+	uint32_t branch;
+	uint32_t sends;        /* of the present command */
+	struct agent *counted; /* in whose `open` it is; NULL: in nobody's */
+	bool voted;            /* prepared: any agent of the resource can finish it */
+	bool shared;           /* the command may have gone to more than one agent */
+	uint64_t ticket;       /* of the effect that holds it; an older effect is void */
+	uint64_t pipe;         /* JOB_SENT: on which connection */
+	uint64_t retry_us;     /* 0: no retry is planned */
+	struct job *prev, *next;
+};
+
+struct txn {
+	struct record *rec;
+	struct job *jobs;
+	uint64_t batch;       /* the last forced batch that has news of it */
+	uint64_t deadline_us; /* to vote */
+	struct heap_node timer;
+	struct waiter *waiters;
+	struct txn *next_over; /* ended: leaves memory when its end is durable */
+	UT_hash_handle hh;     /* by gid */
+};
+
+/* A client that waits for a transaction. */
+struct waiter {
+	uint64_t client;
+	struct txn *txn;
+	enum wait_for want;
+	bool get; /* asked by a GET: answered 200 whatever the state */
+	struct heap_node timer;
+	struct waiter *prev, *next;
+	UT_hash_handle hh; /* by client */
+};
+
+struct resource {
+	char *name;
+	struct resource_info info; /* owned copy; see resource_learn */
+	bool known;                /* an agent has declared it, now or in the past */
+	struct job *fresh;         /* never sent, waiting for an agent with room; in order */
+	struct job *parked;        /* sent before: waiting for its agent, or for any */
+	UT_hash_handle hh;         /* by name */
+};
+
+struct agent_resource {
+	struct resource *resource;
+	bool ready;
+	char *problem; /* why it is not ready */
+};
+
+struct held_poll {
+	uint64_t id, pipe;
+	uint64_t until_us;
+};
+
+struct agent {
+	char *name;
+	uint64_t incarnation;
+	uint64_t pipe; /* the newest connection */
+	uint64_t last_poll_us;
+	uint64_t last_poll_wall_us;
+	bool connected;
+	bool greeted;       /* its hello has come */
+	uint64_t hello_seq; /* of the newest: polls may overtake one another */
+	uint32_t window;
+	uint32_t open; /* branches given to it that have not ended */
+	struct agent_resource *resources;
+	size_t n_resources;
+	struct held_poll polls[POLLS_HELD_MAX + 1]; /* oldest first */
+	size_t n_polls;
+	struct job *outbox, *sent;
+	struct answer *answers; /* strings owned */
+	size_t n_answers, answers_room;
+	struct heap_node timer;
+	bool dirty; /* in the engine's list of agents to flush */
+	struct agent *next_dirty;
+	UT_hash_handle hh; /* by name */
+};
+
+/* What waits for a batch: a job to dispatch, or an answer to a client. */
+struct effect {
+	struct job *job; /* NULL: an answer */
+	uint64_t ticket;
+	uint64_t client;
+	enum answer_code code;
+	char *json;
+	char *text;
+	struct effect *next;
+};
+
+struct effects {
+	struct effect *first, **last;
+};
+
+struct batch {
+	uint64_t id;
+	bool staged; /* holds records */
+	struct effects effects;
+	struct txn *over; /* whose end is written in this batch */
+	struct batch *next;
+};
+
+struct counters {
+	uint64_t begun, committed, rolled_back, hazards;
+};
+
+struct engine {
+	struct engine_settings settings;
+	struct journal_port journal;
+	struct link_port agents_port;
+	struct client_port clients_port;
+	uint64_t now_us, wall_us;
+	uint64_t last_seq, last_ticket;
+	bool draining;
+
+	struct txn *txns;
+	size_t in_flight; /* not finished */
+	struct resource *resources;
+	struct agent *agents;
+	struct agent *dirty; /* agents with something to send */
+	struct waiter *waiters;
+	struct heap txn_timers, agent_timers, waiter_timers;
+
+	struct batch *open;                 /* collects the present turn's records */
+	struct batch *flying, **flying_end; /* committed, not yet durable, in order */
+	struct effects ready;               /* released at the end of this turn */
+	struct txn *dead;                   /* freed after that */
+	bool forced;                        /* the open batch must be made durable now */
+	uint64_t staged_us;                 /* since when the open batch holds lazy records */
+	uint64_t durable;                   /* the last durable batch */
+	uint64_t last_forced;               /* the last batch that anybody may have to wait for */
+	uint64_t pruned_us;                 /* when old rows were last forgotten */
+	struct counters counters;
+};
+
+/* ---- effects.c: batches, and what waits for them ---- */
+
+/* Stages what entering r->state asks for; `before` is where it came from. */
+void effects_record(struct engine *e, struct txn *t, enum txn_state before);
+/* The batch that a reader of everything must wait for. */
+uint64_t effects_latest(const struct engine *e);
+/* Stages something else that may wait. */
+void effects_stage_lazy(struct engine *e);
+/* Holds `job` until its transaction's records are durable, then dispatches it. */
+void effects_hold_job(struct engine *e, struct job *job);
+/* Answers `client` when batch `after` is durable; takes `json`, copies `text`. */
+void effects_answer(struct engine *e, uint64_t after, uint64_t client, enum answer_code code,
+		    char *json, const char *text);
+void effects_durable(struct engine *e, uint64_t batch);
+/* Closes the open batch if it must be, and releases what is ready. */
+void effects_turn(struct engine *e);
+uint64_t effects_due(const struct engine *e);
+void effects_init(struct engine *e);
+void effects_fini(struct engine *e);
+
+/* ---- jobs.c: from what is owed to who gets it ---- */
+
+/* Steps the machine, journals, brings jobs, timers and waiters up to date. */
+void txn_event(struct engine *e, struct txn *t, enum txn_event ev, size_t branch,
+	       const char *reason);
+/* A transaction around `r` (taken), in the table; nothing is started. */
+struct txn *txn_add(struct engine *e, struct record *r);
+/* Begins an accepted or new one, in the present epoch. */
+void txn_begin(struct engine *e, struct txn *t);
+/* Gives each job of a loaded transaction its way. */
+void txn_continue(struct engine *e, struct txn *t);
+void txn_free(struct engine *e, struct txn *t);
+void txn_timer_due(struct engine *e, struct txn *t);
+/* Finds an agent for the job's command, or parks it. */
+void job_dispatch(struct engine *e, struct job *job);
+/* Gives the job to an agent that may have it now; false if there is none. */
+bool job_assign(struct engine *e, struct job *job);
+/* Takes the job out of whichever list it is in. */
+void job_unlist(struct job *job);
+/* The pause before the n-th sending, doubling from `first` to `most`. */
+uint64_t job_backoff_us(uint64_t first, uint64_t most, uint32_t n);
+/* Plans to send the command again in `us`. */
+void job_retry_in(struct engine *e, struct job *job, uint64_t us);
+static inline struct record_branch *job_branch(const struct job *job)
+{
+	return &job->txn->rec->branches[job->branch];
+}
+
+/* ---- results.c: the agents' word ---- */
+
+void job_result(struct engine *e, struct agent *a, const struct result *r);
+/* The job's agent started anew, its answer will never come. */
+void job_orphaned(struct engine *e, struct job *job);
+
+/* ---- resources.c ---- */
+
+/* An agent has room again: gives it what was never sent. */
+void resource_feed(struct engine *e, struct resource *res);
+/* An agent came (back) or is ready: gives it what is parked as well. */
+void resource_unpark(struct engine *e, struct resource *res);
+struct resource *resource_find(struct engine *e, const char *name);
+/* Finds or makes it. */
+struct resource *resource_need(struct engine *e, const char *name);
+/* Takes over a declaration; true if it is news. */
+bool resource_learn(struct resource *res, const struct resource_info *info);
+void resource_free(struct resource *res);
+
+/* ---- agents.c ---- */
+
+/* Puts the job in the agent's outbox, to leave with this turn. */
+void agent_give(struct engine *e, struct agent *a, struct job *job);
+/* Finds it, or makes one that has not come yet; NULL when there are too many. */
+struct agent *agent_need(struct engine *e, const char *name);
+/* The agent's entry for a resource; NULL if it does not serve it. */
+struct agent_resource *agent_serves(struct agent *a, const struct resource *res);
+/* A branch ended: its place in the window is free. */
+void agent_branch_over(struct engine *e, struct job *job);
+void agents_turn(struct engine *e);
+/* Sends what the outboxes hold to the polls that are held. */
+void agents_flush(struct engine *e);
+void agents_fini(struct engine *e);
+
+/* ---- inquiries.c ---- */
+
+/* Puts the answers to the poll's questions with what the agent is sent next. */
+void inquiries_answer(struct engine *e, struct agent *a, const struct poll *p);
+void inquiries_clear(struct agent *a);
+
+/* ---- clients.c ---- */
+
+/* After a change of state: answers the waiters that have what they want. */
+void clients_notify(struct engine *e, struct txn *t);
+void clients_turn(struct engine *e);
+void clients_fini(struct engine *e);
+
+#endif

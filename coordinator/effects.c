@@ -1,0 +1,229 @@
+/* effects.c - batches of records, and what must wait for them.
+ *
+ * Rule: an effect that tells of a transaction leaves only when the last forced
+ * batch with news of that transaction is durable.  A list, which tells of all,
+ * waits for the last forced batch of all.  Lazy records (ends) nobody waits for:
+ * after a crash the decision before them is found and carried out again.
+ *
+ * A batch goes: open (collects this turn's records) → flying (given to the journal)
+ * → durable (its effects are ready, transactions that ended in it leave memory). */
+#include "base/mem.h"
+#include "coordinator/core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void effects_list_init(struct effects *list)
+{
+	list->first = NULL;
+	list->last = &list->first;
+}
+
+static void append(struct effects *list, struct effect *x)
+{
+	*list->last = x;
+	list->last = &x->next;
+}
+
+/* Moves all of `from` behind `to`. */
+static void splice(struct effects *to, struct effects *from)
+{
+	if (from->first == NULL)
+		return;
+	*to->last = from->first;
+	to->last = from->last;
+	effects_list_init(from);
+}
+
+static struct batch *batch_new(uint64_t id)
+{
+	struct batch *b = mem_new(1, sizeof *b);
+
+	b->id = id;
+	effects_list_init(&b->effects);
+	return b;
+}
+
+void effects_init(struct engine *e)
+{
+	e->open = batch_new(1);
+	e->flying_end = &e->flying;
+	effects_list_init(&e->ready);
+}
+
+/* The list for what must wait for batch `after`. */
+static struct effects *list_for(struct engine *e, uint64_t after)
+{
+	if (after <= e->durable)
+		return &e->ready;
+	for (struct batch *b = e->flying; b != NULL; b = b->next)
+		if (b->id == after)
+			return &b->effects;
+	assert(after == e->open->id);
+	return &e->open->effects;
+}
+
+static void stage(struct engine *e, bool forced)
+{
+	if (!e->open->staged)
+		e->staged_us = e->now_us;
+	e->open->staged = true;
+	e->forced = e->forced || forced;
+}
+
+void effects_stage_lazy(struct engine *e)
+{
+	stage(e, false);
+}
+
+static bool hazard(enum txn_state s)
+{
+	return s == TXN_COMMIT_HAZARD || s == TXN_ABORT_HAZARD;
+}
+
+/* What was never written is written whole and at once, whatever it has become.
+ * What was decided before, and now ends, only ends.  A rollback in one phase is
+ * forced as well: a restart that did not know of it would run an accepted
+ * transaction again, after its client was told that it was rolled back. */
+void effects_record(struct engine *e, struct txn *t, enum txn_state before)
+{
+	const enum txn_state now = t->rec->state;
+	const bool ends = before == TXN_COMMITTING || before == TXN_ABORTING;
+	bool forced;
+
+	if (txn_durability(now) == TXN_VOLATILE)
+		return;
+	forced = txn_durability(now) == TXN_FORCED || txn_durability(before) == TXN_VOLATILE ||
+		 hazard(before) || (before == TXN_ONE_PHASE && now == TXN_ABORTED);
+	if (txn_durability(now) == TXN_LAZY && ends)
+		e->journal.end(e->journal.self, t->rec);
+	else
+		e->journal.put(e->journal.self, t->rec);
+	stage(e, forced);
+	if (forced)
+		t->batch = e->open->id;
+	if (record_finished(now))
+		LL_PREPEND2(e->open->over, t, next_over);
+}
+
+uint64_t effects_latest(const struct engine *e)
+{
+	return e->forced ? e->open->id : e->last_forced;
+}
+
+void effects_hold_job(struct engine *e, struct job *job)
+{
+	struct effect *x = mem_new(1, sizeof *x);
+
+	job->place = JOB_HELD;
+	job->ticket = ++e->last_ticket;
+	x->job = job;
+	x->ticket = job->ticket;
+	append(list_for(e, job->txn->batch), x);
+}
+
+void effects_answer(struct engine *e, uint64_t after, uint64_t client, enum answer_code code,
+		    char *json, const char *text)
+{
+	struct effect *x = mem_new(1, sizeof *x);
+
+	x->client = client;
+	x->code = code;
+	x->json = json;
+	x->text = mem_dup(text);
+	append(list_for(e, after), x);
+}
+
+void effects_durable(struct engine *e, uint64_t id)
+{
+	while (e->flying != NULL && e->flying->id <= id) {
+		struct batch *b = e->flying;
+		struct txn *t, *next;
+
+		e->flying = b->next;
+		if (e->flying == NULL)
+			e->flying_end = &e->flying;
+		splice(&e->ready, &b->effects);
+		LL_FOREACH_SAFE2(b->over, t, next, next_over)
+		LL_PREPEND2(e->dead, t, next_over);
+		e->durable = b->id;
+		free(b);
+	}
+}
+
+static void batch_close(struct engine *e)
+{
+	struct batch *b = e->open;
+
+	e->journal.commit(e->journal.self, b->id);
+	if (e->forced)
+		e->last_forced = b->id;
+	e->forced = false;
+	*e->flying_end = b;
+	e->flying_end = &b->next;
+	e->open = batch_new(b->id + 1);
+}
+
+static void release(struct engine *e, struct effect *x)
+{
+	struct job *job = x->job;
+
+	if (job == NULL)
+		e->clients_port.answer(e->clients_port.self, x->client, x->code, x->json, x->text);
+	else if (job->place == JOB_HELD && job->ticket == x->ticket)
+		job_dispatch(e, job);
+	free(x->text);
+	free(x);
+}
+
+void effects_turn(struct engine *e)
+{
+	struct effects now;
+	struct effect *x, *next;
+	struct txn *t, *next_dead;
+
+	if (e->open->staged && (e->forced || e->now_us >= e->staged_us + LAZY_FLUSH_US))
+		batch_close(e);
+	effects_list_init(&now);
+	splice(&now, &e->ready);
+	for (x = now.first; x != NULL; x = next) {
+		next = x->next;
+		release(e, x);
+	}
+	LL_FOREACH_SAFE2(e->dead, t, next_dead, next_over)
+	txn_free(e, t);
+	e->dead = NULL;
+}
+
+uint64_t effects_due(const struct engine *e)
+{
+	if (e->ready.first != NULL || e->forced)
+		return 0;
+	return e->open->staged ? e->staged_us + LAZY_FLUSH_US : UINT64_MAX;
+}
+
+static void effects_free(struct effects *list)
+{
+	struct effect *x, *next;
+
+	for (x = list->first; x != NULL; x = next) {
+		next = x->next;
+		free(x->json);
+		free(x->text);
+		free(x);
+	}
+}
+
+void effects_fini(struct engine *e)
+{
+	struct batch *b, *next;
+
+	for (b = e->flying; b != NULL; b = next) {
+		next = b->next;
+		effects_free(&b->effects);
+		free(b);
+	}
+	effects_free(&e->open->effects);
+	free(e->open);
+	effects_free(&e->ready);
+}

@@ -1,0 +1,164 @@
+/* engine.c - see engine.h: the life of the engine, and its turn.
+ *
+ * What a turn does, in order:
+ *   1. timers that are due: deadlines, resends, clients whose wait is over, polls
+ *      held long enough
+ *   2. the batch is closed if it holds anything that must be durable
+ *   3. effects whose batch is durable are released: commands go to outboxes,
+ *      answers to clients
+ *   4. each agent with something in its outbox and a poll held is sent one frame */
+#include "base/log.h"
+#include "base/mem.h"
+#include "coordinator/core.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static void note_newest(const struct record *r, void *arg)
+{
+	uint64_t *newest = arg;
+
+	if (r->seq > *newest)
+		*newest = r->seq;
+}
+
+struct engine *engine_new(const struct engine_settings *settings,
+			  const struct journal_port *journal, const struct link_port *agents_port,
+			  const struct client_port *clients_port)
+{
+	struct engine *e = mem_new(1, sizeof *e);
+	const struct list_query newest = {.limit = 1};
+	struct err err;
+
+	e->settings = *settings;
+	e->journal = *journal;
+	e->agents_port = *agents_port;
+	e->clients_port = *clients_port;
+	effects_init(e);
+	/* The wall clock may have gone back since: a number must not come twice. */
+	if (journal->list(journal->self, &newest, note_newest, &e->last_seq, &err) != RC_OK)
+		log_event(LOG_ERROR, "journal-read-failed", "%s", err.text);
+	return e;
+}
+
+void engine_free(struct engine *e)
+{
+	struct resource *res, *tmp;
+	struct txn *t, *next;
+
+	if (e == NULL)
+		return;
+	clients_fini(e);
+	HASH_ITER (hh, e->txns, t, next)
+		txn_free(e, t);
+	agents_fini(e);
+	HASH_ITER (hh, e->resources, res, tmp) {
+		HASH_DEL(e->resources, res);
+		resource_free(res);
+	}
+	effects_fini(e);
+	heap_fini(&e->txn_timers);
+	heap_fini(&e->agent_timers);
+	heap_fini(&e->waiter_timers);
+	free(e);
+}
+
+enum rc engine_load(struct engine *e, struct record *r, struct err *err)
+{
+	enum rc rc = RC_OK;
+
+	if (txn_valid(r)) {
+		txn_continue(e, txn_add(e, r));
+	} else {
+		rc = err_set(
+			err, RC_INVALID,
+			"the journal is damaged: transaction %s is %s with branches that are not; "
+			"restore the data directory from a backup",
+			r->gid, record_status(r->state));
+		record_free(r);
+	}
+	return rc;
+}
+
+void engine_load_resource(struct engine *e, const struct resource_info *info)
+{
+	resource_learn(resource_need(e, info->name), info);
+}
+
+void engine_clock(struct engine *e, uint64_t mono_us, uint64_t wall_us)
+{
+	assert(mono_us >= e->now_us);
+	e->now_us = mono_us;
+	e->wall_us = wall_us;
+}
+
+void engine_durable(struct engine *e, uint64_t batch)
+{
+	effects_durable(e, batch);
+}
+
+static void txn_timers(struct engine *e)
+{
+	struct heap_node *n;
+
+	while ((n = heap_first(&e->txn_timers)) != NULL && n->at <= e->now_us)
+		txn_timer_due(e, (struct txn *)((char *)n - offsetof(struct txn, timer)));
+}
+
+static void prune(struct engine *e)
+{
+	const bool busy = e->open->staged && e->now_us >= e->pruned_us + PRUNE_BUSY_US;
+
+	if (e->settings.retention_ms == 0 || (!busy && e->now_us < e->pruned_us + PRUNE_IDLE_US))
+		return;
+	e->pruned_us = e->now_us;
+	if (e->wall_us < e->settings.retention_ms * 1000)
+		return;
+	e->journal.prune(e->journal.self, e->wall_us - e->settings.retention_ms * 1000);
+	effects_stage_lazy(e);
+}
+
+void engine_turn(struct engine *e)
+{
+	txn_timers(e);
+	clients_turn(e);
+	agents_turn(e);
+	prune(e);
+	effects_turn(e);
+	agents_flush(e);
+}
+
+static uint64_t earlier(uint64_t at, const struct heap *h)
+{
+	const struct heap_node *n = heap_first(h);
+
+	return n != NULL && n->at < at ? n->at : at;
+}
+
+uint64_t engine_due(const struct engine *e)
+{
+	uint64_t at = effects_due(e);
+
+	if (e->dirty != NULL)
+		return 0;
+	if (e->settings.retention_ms != 0 && e->pruned_us + PRUNE_IDLE_US < at)
+		at = e->pruned_us + PRUNE_IDLE_US;
+	at = earlier(at, &e->txn_timers);
+	at = earlier(at, &e->agent_timers);
+	return earlier(at, &e->waiter_timers);
+}
+
+void engine_drain(struct engine *e)
+{
+	e->draining = true;
+}
+
+size_t engine_busy(const struct engine *e)
+{
+	struct txn *t, *tmp;
+	size_t n = HASH_COUNT(e->waiters);
+
+	HASH_ITER (hh, e->txns, t, tmp)
+		n += t->rec->state == TXN_PREPARING && !t->rec->accepted;
+	return n + (e->flying != NULL) + (e->ready.first != NULL);
+}

@@ -1,0 +1,180 @@
+/* journal.c - see journal.h.
+ *
+ *   journal_lock     one coordinator per directory
+ *   journal_db       a connection; damage
+ *   journal_schema   tables, versions, WAL and FULL, the epoch
+ *   journal_staged   a batch, as the loop gives it
+ *   journal_apply    a batch, as SQL
+ *   journal_writer   the thread that applies batches
+ *   journal_reader   find, list, replay
+ *
+ * docs/journal.md tells of the file from outside. */
+#include "coordinator/journal.h"
+#include "base/mem.h"
+#include "coordinator/journal_db.h"
+#include "coordinator/journal_lock.h"
+#include "coordinator/journal_reader.h"
+#include "coordinator/journal_schema.h"
+#include "coordinator/journal_writer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct journal {
+	int lock;
+	uint64_t epoch;
+	uint64_t last_batch;
+	struct reader *reader;
+	struct writer *writer;
+	struct staged *open; /* collects until the next commit */
+};
+
+/* ---- opening ---- */
+
+/* Before this returns, the epoch is durable, and so is the way to the file. */
+static enum rc open_file(struct journal *j, const char *dir, const char *path, const char *cluster,
+			 struct err *err)
+{
+	sqlite3 *db = NULL;
+	enum rc rc = db_check_file(path, err);
+
+	if (rc == RC_OK)
+		rc = db_open(path, &db, err);
+	if (rc == RC_OK)
+		rc = schema_ready(db, err);
+	if (rc == RC_OK)
+		rc = schema_next_epoch(db, cluster, &j->epoch, err);
+	if (rc == RC_OK)
+		rc = dir_sync(dir, err);
+	if (rc != RC_OK) {
+		db_close(db);
+		return rc;
+	}
+	rc = writer_open(db, &j->writer, err);
+	if (rc == RC_OK)
+		rc = reader_open(path, &j->reader, err);
+	return rc;
+}
+
+enum rc journal_open(const char *dir, const char *cluster, struct journal **out, struct err *err)
+{
+	struct journal *j = mem_new(1, sizeof *j);
+	char *path = mem_printf("%s/settle.db", dir);
+	enum rc rc = journal_lock(dir, &j->lock, err);
+
+	j->open = staged_new();
+	if (rc == RC_OK)
+		rc = open_file(j, dir, path, cluster, err);
+	free(path);
+	if (rc != RC_OK) {
+		journal_close(j);
+		j = NULL;
+	}
+	*out = j;
+	return rc;
+}
+
+uint64_t journal_epoch(const struct journal *j)
+{
+	return j->epoch;
+}
+
+enum rc journal_replay(struct journal *j, void (*each)(struct record *r, void *arg),
+		       resource_fn resource, void *arg, struct err *err)
+{
+	const enum rc rc = reader_unfinished(j->reader, each, arg, err);
+
+	return rc == RC_OK ? reader_resources(j->reader, resource, arg, err) : rc;
+}
+
+void journal_start(struct journal *j, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),
+		   void *arg)
+{
+	writer_start(j->writer, loop, durable, arg);
+}
+
+/* ---- the port ---- */
+
+static void port_put(void *self, const struct record *r)
+{
+	struct journal *j = self;
+
+	staged_put(j->open, r);
+}
+
+static void port_end(void *self, const struct record *r)
+{
+	struct journal *j = self;
+
+	staged_end(j->open, r);
+}
+
+static void port_put_resource(void *self, const struct resource_info *info)
+{
+	struct journal *j = self;
+
+	staged_resource(j->open, info);
+}
+
+static void port_prune(void *self, uint64_t before_us)
+{
+	struct journal *j = self;
+
+	staged_prune(j->open, before_us);
+}
+
+static void port_commit(void *self, uint64_t batch)
+{
+	struct journal *j = self;
+
+	assert(batch > j->last_batch);
+	j->last_batch = batch;
+	j->open->id = batch;
+	writer_queue(j->writer, j->open);
+	j->open = staged_new();
+}
+
+static enum rc port_find(void *self, const char *gid, struct record **out, struct err *err)
+{
+	struct journal *j = self;
+
+	return reader_find(j->reader, gid, out, err);
+}
+
+static enum rc port_list(void *self, const struct list_query *q, record_fn each, void *arg,
+			 struct err *err)
+{
+	struct journal *j = self;
+
+	return reader_list(j->reader, q, each, arg, err);
+}
+
+struct journal_port journal_port(struct journal *j)
+{
+	return (struct journal_port){
+		.put = port_put,
+		.end = port_end,
+		.put_resource = port_put_resource,
+		.prune = port_prune,
+		.commit = port_commit,
+		.find = port_find,
+		.list = port_list,
+		.self = j,
+	};
+}
+
+/* The reader goes first: the last connection to close copies the log into the file
+ * and removes it, and the reader may not write. */
+void journal_close(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	reader_close(j->reader);
+	if (j->writer != NULL && j->open->first != NULL)
+		writer_queue(j->writer, j->open);
+	else
+		staged_free(j->open);
+	writer_close(j->writer);
+	journal_unlock(j->lock);
+	free(j);
+}

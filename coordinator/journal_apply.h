@@ -1,0 +1,22 @@
+/* journal_apply.h - staged writes as SQL.  Private to the journal.
+ * Thread: the one that owns the connection. */
+#ifndef COORDINATOR_JOURNAL_APPLY_H
+#define COORDINATOR_JOURNAL_APPLY_H
+
+#include "coordinator/journal_staged.h"
+
+#include <sqlite3.h>
+
+enum { PRUNE_MAX = 1000 }; /* rows that one WRITE_PRUNE deletes at the most */
+
+struct apply;
+
+/* Prepares the statements on `db`, which is borrowed until apply_close. */
+enum rc apply_open(sqlite3 *db, struct apply **out, struct err *err);
+void apply_close(struct apply *a);
+
+/* Writes `list` and what follows it in one transaction, in order; on RC_OK it is
+ * durable.  Anything else leaves open what is on the disk.  Blocks for the sync. */
+enum rc apply_all(struct apply *a, const struct staged *list, struct err *err);
+
+#endif

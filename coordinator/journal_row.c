@@ -1,0 +1,52 @@
+/* journal_row.c - see journal_row.h. */
+#include "coordinator/journal_row.h"
+#include "base/mem.h"
+#include "coordinator/journal_db.h"
+
+#include <string.h>
+
+static enum rc damaged(sqlite3_stmt *stmt, const char *what, struct err *err)
+{
+	return db_damaged(err, sqlite3_db_filename(sqlite3_db_handle(stmt), "main"),
+			  "transaction with seq %lld: %s", sqlite3_column_int64(stmt, 0), what);
+}
+
+static char *column_text(sqlite3_stmt *stmt, int column)
+{
+	return mem_dup((const char *)sqlite3_column_text(stmt, column));
+}
+
+enum rc row_read_columns(sqlite3_stmt *stmt, struct record *r, struct err *err)
+{
+	const int state = sqlite3_column_int(stmt, 1);
+	const char *gid = (const char *)sqlite3_column_text(stmt, 4);
+	const void *hash = sqlite3_column_blob(stmt, 7);
+
+	if (state < 1 || state >= TXN_STATES)
+		return damaged(stmt, "its state", err);
+	if (gid == NULL || !id_valid(gid, GID_MAX))
+		return damaged(stmt, "its gid", err);
+	if (hash == NULL || sqlite3_column_bytes(stmt, 7) != BODY_HASH_SIZE)
+		return damaged(stmt, "its hash", err);
+	memcpy(r->gid, gid, strlen(gid) + 1);
+	memcpy(r->hash, hash, BODY_HASH_SIZE);
+	r->seq = (uint64_t)sqlite3_column_int64(stmt, 0);
+	r->state = (enum txn_state)state;
+	r->epoch = (uint64_t)sqlite3_column_int64(stmt, 3);
+	if (record_finished(r->state)) /* else the column only keeps the place */
+		r->finished_us = (uint64_t)sqlite3_column_int64(stmt, 2);
+	r->workflow = column_text(stmt, 5);
+	r->reason = column_text(stmt, 6);
+	return RC_OK;
+}
+
+enum rc row_read_detail(sqlite3_stmt *stmt, struct record *r, struct err *err)
+{
+	const void *detail = sqlite3_column_blob(stmt, ROW_DETAIL);
+	struct err inner;
+
+	if (record_unpack(r, detail, (size_t)sqlite3_column_bytes(stmt, ROW_DETAIL), &inner) !=
+	    RC_OK)
+		return damaged(stmt, inner.text, err);
+	return RC_OK;
+}

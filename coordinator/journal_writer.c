@@ -1,0 +1,253 @@
+/* journal_writer.c - see journal_writer.h.
+ *
+ * The thread takes all that is queued into one transaction: while one sync runs, the
+ * next turns' batches pile up and share the next one.  A checkpoint (copying the log
+ * into the file) comes after the batches have been reported, and best when nothing
+ * is queued, so that nobody waits for it. */
+#include "coordinator/journal_writer.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "coordinator/journal_apply.h"
+#include "coordinator/journal_db.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum {
+	/* Pages in the log (4 KiB each) at which it is copied when idle, and at which it
+	 * is copied in any case. */
+	CHECKPOINT_IDLE = 1000,
+	CHECKPOINT_BUSY = 8000,
+};
+
+/* How durable batches come back.  It outlives the writer: mail that was posted
+ * before the close is delivered after it, and `goodbye` is the last of it. */
+struct outlet {
+	void (*durable)(uint64_t batch, void *arg);
+	void *arg;
+	bool closed;
+	struct mail goodbye;
+};
+
+struct writer {
+	sqlite3 *db;
+	struct apply *apply;
+	int log_pages; /* in the log after the last commit */
+	int log_seen;  /* of these, what the last checkpoint has looked at */
+
+	bool started;
+	pthread_t thread;
+	struct mailbox *box;
+	struct outlet *outlet;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t wake;
+	struct staged *queue, **queue_end;
+	bool stop;
+};
+
+/* ---- writing ---- */
+
+/* Memory says one thing, the disk perhaps another; and another try may succeed
+ * without having written what the first one lost.  Only a restart can tell. */
+static _Noreturn void die(const struct err *err)
+{
+	log_event(LOG_ERROR, "journal-failed",
+		  "%s; the coordinator stops, what was durable is found again at the next start",
+		  err->text);
+	_exit(JOURNAL_FAILED_STATUS);
+}
+
+static int on_log(void *arg, sqlite3 *db, const char *name, int pages)
+{
+	struct writer *w = arg;
+
+	(void)db;
+	(void)name;
+	w->log_pages = pages;
+	if (pages < w->log_seen)
+		w->log_seen = 0; /* the log was begun anew */
+	return SQLITE_OK;
+}
+
+static void write_list(struct writer *w, const struct staged *list)
+{
+	struct err err;
+
+	if (apply_all(w->apply, list, &err) != RC_OK)
+		die(&err);
+}
+
+static void checkpoint(struct writer *w)
+{
+	int in_log = 0, copied = 0;
+	struct err err;
+	const int rc = sqlite3_wal_checkpoint_v2(w->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log,
+						 &copied);
+
+	if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
+		db_fail(w->db, "checkpoint", &err);
+		die(&err);
+	}
+	/* What somebody's long read kept from being copied, or the log from being begun
+	 * anew, is tried again after as many pages more, not at each commit. */
+	w->log_seen = in_log;
+}
+
+static bool idle(struct writer *w)
+{
+	bool empty;
+
+	pthread_mutex_lock(&w->lock);
+	empty = w->queue == NULL;
+	pthread_mutex_unlock(&w->lock);
+	return empty;
+}
+
+static bool checkpoint_due(struct writer *w)
+{
+	const int pages = w->log_pages - w->log_seen;
+
+	return pages >= CHECKPOINT_BUSY || (pages >= CHECKPOINT_IDLE && idle(w));
+}
+
+/* ---- the thread ---- */
+
+/* Waits for work; all that is queued, or NULL when it is time to end. */
+static struct staged *take_queue(struct writer *w)
+{
+	struct staged *list;
+
+	pthread_mutex_lock(&w->lock);
+	while (w->queue == NULL && !w->stop)
+		pthread_cond_wait(&w->wake, &w->lock);
+	list = w->queue;
+	w->queue = NULL;
+	w->queue_end = &w->queue;
+	pthread_mutex_unlock(&w->lock);
+	return list;
+}
+
+static void *run(void *arg)
+{
+	struct writer *w = arg;
+	struct staged *list, *next;
+
+	while ((list = take_queue(w)) != NULL) {
+		write_list(w, list);
+		for (; list != NULL; list = next) {
+			next = list->next;
+			mailbox_post(w->box, &list->mail);
+		}
+		if (checkpoint_due(w))
+			checkpoint(w);
+	}
+	return NULL;
+}
+
+static void on_mail(struct mail *mail, void *arg)
+{
+	struct outlet *out = arg;
+	struct staged *s = (struct staged *)mail;
+
+	if (mail == &out->goodbye) {
+		free(out);
+		return;
+	}
+	if (!out->closed && s->id != 0)
+		out->durable(s->id, out->arg);
+	staged_free(s);
+}
+
+/* ---- life ---- */
+
+enum rc writer_open(sqlite3 *db, struct writer **out, struct err *err)
+{
+	struct writer *w = mem_new(1, sizeof *w);
+	enum rc rc;
+
+	w->db = db;
+	w->queue_end = &w->queue;
+	if (pthread_mutex_init(&w->lock, NULL) != 0 || pthread_cond_init(&w->wake, NULL) != 0)
+		abort(); /* only for want of memory */
+	sqlite3_wal_hook(db, on_log, w);
+	rc = db_exec(db, "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864", err);
+	if (rc == RC_OK)
+		rc = apply_open(db, &w->apply, err);
+	if (rc != RC_OK) {
+		writer_close(w);
+		w = NULL;
+	}
+	*out = w;
+	return rc;
+}
+
+void writer_start(struct writer *w, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),
+		  void *arg)
+{
+	sigset_t all, before;
+
+	assert(!w->started);
+	w->outlet = mem_new(1, sizeof *w->outlet);
+	w->outlet->durable = durable;
+	w->outlet->arg = arg;
+	w->box = mailbox_new(loop, on_mail, w->outlet);
+	sigfillset(&all); /* signals are the loop's */
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&w->thread, NULL, run, w) != 0)
+		abort(); /* at start-up, for want of memory or of a limit */
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	w->started = true;
+}
+
+void writer_queue(struct writer *w, struct staged *s)
+{
+	pthread_mutex_lock(&w->lock);
+	*w->queue_end = s;
+	w->queue_end = &s->next;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+}
+
+static void stop_thread(struct writer *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_signal(&w->wake);
+	pthread_mutex_unlock(&w->lock);
+	pthread_join(w->thread, NULL);
+	w->outlet->closed = true;
+	mailbox_post(w->box, &w->outlet->goodbye);
+	mailbox_close(w->box);
+}
+
+/* What was queued before there was a thread. */
+static void write_rest(struct writer *w)
+{
+	struct staged *s, *next;
+
+	if (w->queue != NULL)
+		write_list(w, w->queue);
+	for (s = w->queue; s != NULL; s = next) {
+		next = s->next;
+		staged_free(s);
+	}
+}
+
+void writer_close(struct writer *w)
+{
+	if (w == NULL)
+		return;
+	if (w->started)
+		stop_thread(w);
+	else
+		write_rest(w);
+	apply_close(w->apply);
+	db_close(w->db);
+	pthread_cond_destroy(&w->wake);
+	pthread_mutex_destroy(&w->lock);
+	free(w);
+}

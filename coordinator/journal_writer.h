@@ -1,0 +1,35 @@
+/* journal_writer.h - the thread that makes batches durable, in order.  Private to
+ * the journal.
+ *
+ * Rule: a batch is posted as durable only after the transaction that holds it and
+ * all before it has been committed and synced.  If that fails, nothing is posted and
+ * the process ends at once (status 70).
+ * Thread: the loop's; the connection is the writer thread's from start to close. */
+#ifndef COORDINATOR_JOURNAL_WRITER_H
+#define COORDINATOR_JOURNAL_WRITER_H
+
+#include "coordinator/journal_staged.h"
+
+#include <sqlite3.h>
+#include <uv.h>
+
+enum { JOURNAL_FAILED_STATUS = 70 };
+
+struct writer;
+
+/* Takes `db`, also on failure. */
+enum rc writer_open(sqlite3 *db, struct writer **out, struct err *err);
+
+/* Starts the thread. `durable` is called on the loop's thread, once for each batch
+ * given to writer_queue, in order. */
+void writer_start(struct writer *w, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),
+		  void *arg);
+
+/* Takes the batch. */
+void writer_queue(struct writer *w, struct staged *s);
+
+/* Makes durable what is queued, ends the thread, closes the connection. `durable`
+ * is not called any more. NULL is ignored. */
+void writer_close(struct writer *w);
+
+#endif

@@ -1,0 +1,90 @@
+/* ports.h - what the engine asks of the world, as tables of functions.
+ *
+ * The engine knows no socket, no file, no clock and no random: main.c plugs in
+ * SQLite, sockets and libmicrohttpd, a test plugs in a simulation.
+ * Thread: every function here is called on the loop's thread and never calls
+ * back into the engine from inside. */
+#ifndef COORDINATOR_PORTS_H
+#define COORDINATOR_PORTS_H
+
+#include "base/err.h"
+#include "coordinator/record.h"
+#include "wire/frame.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* What to list: filters are NULL or 0 when absent. */
+struct list_query {
+	const char *status; /* a word of record_status */
+	const char *workflow;
+	const char *resource;
+	uint64_t since_us, until_us; /* begun at or after, before */
+	uint64_t before_seq;         /* the cursor: only older ones; 0: from the newest */
+	size_t limit;                /* 1 to LIST_MAX */
+	/* Out, may be NULL: the `before_seq` to go on with, 0 when there is no more.  All
+	 * rows from there on were looked at, whatever was given: a page may be short. */
+	uint64_t *next_seq;
+};
+enum { LIST_MAX = 1000, LIST_STANDARD = 50 };
+
+/* Called for each row, newest first; the record is borrowed, and may come without
+ * its input and branches. */
+typedef void (*record_fn)(const struct record *r, void *arg);
+/* One catalogued resource; borrowed. */
+typedef void (*resource_fn)(const struct resource_info *info, void *arg);
+
+/* The durable record.  What is put is staged for the open batch; commit closes
+ * the batch under `batch` and makes it durable in the background; when it is,
+ * engine_durable(batch) is called from a later turn, batches in order.  A failed
+ * write does not come back: the process stops (the journal sees to it). */
+struct journal_port {
+	/* The whole row, new or replaced. */
+	void (*put)(void *self, const struct record *r);
+	/* Only that it ended: state and time, of a row that was put before. */
+	void (*end)(void *self, const struct record *r);
+	/* Remembers a resource and its operations, so that one whose agent is away is
+	 * still known. */
+	void (*put_resource)(void *self, const struct resource_info *info);
+	/* Forgets finished transactions that began before `before_us`, a bounded number
+	 * each time. */
+	void (*prune)(void *self, uint64_t before_us);
+	void (*commit)(void *self, uint64_t batch);
+
+	/* Reads; they see every durable batch and perhaps later ones.  RC_NOT_FOUND,
+	 * RC_INVALID (the journal is damaged), RC_IO; a list also RC_FULL: it looked at as
+	 * many rows as it may without `next_seq`.  `*out` is given: record_free. */
+	enum rc (*find)(void *self, const char *gid, struct record **out, struct err *err);
+	enum rc (*list)(void *self, const struct list_query *q, record_fn each, void *arg,
+			struct err *err);
+	void *self;
+};
+
+/* Frames to agents: answers the held poll, once. `reply` is borrowed. */
+struct link_port {
+	void (*reply)(void *self, uint64_t poll, const struct reply *reply);
+	void *self;
+};
+
+/* How a client's call ended. */
+enum answer_code {
+	ANSWER_OK = 200,
+	ANSWER_FINISHED = 201,
+	ANSWER_UNFINISHED = 202,
+	ANSWER_INVALID = 422,
+	ANSWER_NOT_FOUND = 404,
+	ANSWER_CONFLICT = 409,
+	ANSWER_FULL = 429,
+	ANSWER_FAILED = 500,
+	ANSWER_STOPPING = 503,
+};
+
+/* Answers to clients: once per client id.  `json` is given (free): the body for
+ * 200 to 202, else NULL and `text` (borrowed) says what was wrong. */
+struct client_port {
+	void (*answer)(void *self, uint64_t client, enum answer_code code, char *json,
+		       const char *text);
+	void *self;
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* problem.h - what was wrong, where, as RFC 9457's application/problem+json.
+ * Pure.  Thread: any. */
+#ifndef COORDINATOR_PROBLEM_H
+#define COORDINATOR_PROBLEM_H
+
+#define PROBLEM_TYPE "application/problem+json"
+
+/* `detail` is for the person who reads it. `where` names the part of the request
+ * ("definition", "input", "body"; NULL: the whole); line and column count from 1
+ * within it, 0: unknown. */
+struct problem {
+	unsigned status;
+	const char *detail;
+	const char *where;
+	int line, column;
+};
+
+/* The JSON text: {type, title, status, detail, where?, line?, column?}; give it
+ * to free().  Bytes of `detail` that are not UTF-8 become `?`. */
+char *problem_json(const struct problem *p);
+
+/* "Not Found" and so on, for the statuses that this program uses. */
+const char *problem_title(unsigned status);
+
+#endif

@@ -1,0 +1,95 @@
+/* record.h - a transaction as plain data: what the journal keeps and people see.
+ *
+ * Thread: the loop's, or whoever owns the record. */
+#ifndef COORDINATOR_RECORD_H
+#define COORDINATOR_RECORD_H
+
+#include "base/err.h"
+#include "base/id.h"
+#include "saga/workflow.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Values are in journals: append, never renumber.  What each means and where it
+ * may go stands in txn.c. */
+enum txn_state {
+	TXN_ACCEPTED = 1,
+	TXN_PREPARING = 2,
+	TXN_ONE_PHASE = 3,
+	TXN_COMMITTING = 4,
+	TXN_ABORTING = 5,
+	TXN_COMMITTED = 6,
+	TXN_ABORTED = 7,
+	TXN_COMMIT_HAZARD = 8, /* decided to commit, and a branch contradicts it */
+	TXN_ABORT_HAZARD = 9,  /* decided to roll back, and a branch contradicts it */
+	TXN_STATES
+};
+
+enum branch_state {
+	BR_WAITING = 1,    /* nothing was sent */
+	BR_WORKING = 2,    /* prepare or once was given to an agent, no answer yet */
+	BR_PREPARED = 3,   /* voted yes */
+	BR_READ_ONLY = 4,  /* voted yes, has nothing to commit: final */
+	BR_COMMITTING = 5, /* owes a commit */
+	BR_COMMITTED = 6,  /* final */
+	BR_ABORTING = 7,   /* owes a rollback */
+	BR_ABORTED = 8,    /* known to be gone: final */
+	BR_HAZARD = 9,     /* contradicts the decision: final, until a person forgets it */
+	BR_STATES
+};
+
+struct record_branch {
+	char *name;
+	char *resource;
+	char *operation;
+	char *args;   /* JSON; NULL once it is not needed any more */
+	char *output; /* JSON or NULL */
+	char *reason; /* why it was refused, is unknown, or a hazard; or NULL */
+	char *agent;  /* who was last given work for it; or NULL */
+	enum branch_state state;
+	bool read_only;
+};
+
+enum { BODY_HASH_SIZE = 32 };
+
+struct record {
+	uint64_t seq; /* wall time in µs at its begin, made unique: the order of lists */
+	char gid[GID_MAX + 1];
+	unsigned char hash[BODY_HASH_SIZE]; /* SHA-256 of what was submitted */
+	enum txn_state state;
+	uint64_t epoch;       /* in which its branches are named */
+	uint64_t finished_us; /* wall time; 0: not yet */
+	uint64_t timeout_ms;
+	bool sequential;
+	bool accepted; /* was promised to be run, crash or not */
+	char *workflow;
+	char *input;  /* JSON or NULL */
+	char *reason; /* why it was rolled back or is a hazard; or NULL */
+	struct record_branch *branches;
+	size_t n_branches;
+};
+
+/* A new record for `plan`, whose strings it takes (the plan is left empty). */
+struct record *record_new(const char *gid, struct plan *plan);
+void record_free(struct record *r);
+/* Frees what a record in the caller's storage owns, and zeroes it. */
+void record_fini(struct record *r);
+
+/* The word that people and programs see: "running", "committing",
+ * "rolling_back", "committed", "rolled_back", "stuck". */
+const char *record_status(enum txn_state state);
+/* The same for a branch: "waiting", "working", "prepared", … */
+const char *record_branch_status(enum branch_state state);
+/* True when nothing is owed any more: committed or rolled back. (A hazard is not
+ * finished: it is kept until a person forgets it.) */
+bool record_finished(enum txn_state state);
+
+/* Packs what is not a column of its own; give `*out` to free(). */
+void record_pack(const struct record *r, void **out, size_t *size);
+/* Unpacks into `r`, whose columns were filled before. RC_INVALID: not a detail;
+ * the caller still calls record_fini. */
+enum rc record_unpack(struct record *r, const void *bytes, size_t size, struct err *err);
+
+#endif

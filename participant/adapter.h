@@ -1,0 +1,115 @@
+/* adapter.h - the contract between the agent and what it enlists.
+ *
+ * An adapter makes one kind of resource (PostgreSQL, …) take part in two-phase
+ * commit.  It is asynchronous: every call returns at once and answers later, by
+ * callback, exactly once, on the loop's thread, never from inside the call.
+ *
+ * What the agent sees to, so that an adapter need not:
+ *   - at most one call for a branch is under way at a time (a rollback for a
+ *     branch that is being prepared waits for its prepare, after `cancel`);
+ *   - epochs, tombstones, duplicates, inquiries;
+ *   - branches are called while the resource is ready, not before `ready`.
+ * What the adapter promises:
+ *   - PREPARED is answered only when the branch survives the death of agent and
+ *     resource, and can be committed or rolled back by name later, by anyone;
+ *   - REFUSED and ROLLED_BACK are answered only when nothing of the branch is
+ *     left and nothing of it can appear any more (no session of ours may still
+ *     be working on it);
+ *   - UNKNOWN is answered whenever it cannot tell;
+ *   - every call ends by its own deadline or by the adapter's, never hangs.
+ *
+ * Thread: the loop's.  Strings and bytes given to a call are borrowed until its
+ * callback returns; what a callback gets is borrowed until it returns. */
+#ifndef PARTICIPANT_ADAPTER_H
+#define PARTICIPANT_ADAPTER_H
+
+#include "base/err.h"
+#include "base/yaml.h"
+#include "wire/frame.h"
+
+#include <uv.h>
+
+/* What an adapter is told of the agent that it lives in. */
+struct adapter_host {
+	uv_loop_t *loop;
+	const char *cluster;
+	const char *agent;
+	uint64_t incarnation;
+	/* The resource began or ceased to serve: `problem` is NULL when it serves,
+	 * else says for people what is wrong and what to change. */
+	void (*ready)(void *arg, const char *problem);
+	void *arg;
+};
+
+/* The work of PREPARE and ONCE. */
+struct adapter_work {
+	struct branch_id id;
+	const char *operation;
+	struct bytes args;   /* a JSON object, names as in the operation's `args` */
+	uint32_t timeout_ms; /* from now; locks and statements end by then */
+	bool read_only;      /* answer READ_ONLY, leave nothing prepared */
+};
+
+/* How a call ended. `reason` may be NULL when `kind` needs none. */
+struct adapter_answer {
+	enum result_kind kind;
+	struct bytes output; /* JSON or empty */
+	const char *reason;
+};
+
+typedef void (*adapter_done_fn)(const struct adapter_answer *answer, void *arg);
+
+/* `rc` is RC_OK, or why the listing failed (`branches` is then not complete). */
+typedef void (*adapter_list_fn)(enum rc rc, const struct branch_id *branches, size_t n, void *arg);
+typedef void (*adapter_closed_fn)(void *arg);
+
+/* One row per kind of resource.  Every function is there; `once` and
+ * `settle_once` are both NULL where one_phase cannot be had. */
+struct adapter {
+	const char *name; /* as in `adapter: postgres` */
+
+	/* Reads the resource's map from the agent's configuration and starts to
+	 * connect; `ready` is called when it serves (and again at each change).
+	 * `config` and `host` are borrowed until `close` is done.
+	 * RC_INVALID: the configuration is wrong, `err` says where. */
+	enum rc (*open)(const struct adapter_host *host, const char *resource,
+			const struct yaml_node *config, void **self, struct err *err);
+
+	/* The operations that may be called, valid until `close`; and `one_phase`, whether
+	 * `once` can be used now (asked again at each change of readiness). */
+	void (*describe)(void *self, struct resource_info *info);
+
+	/* Does the operation and promises.  PREPARED, READ_ONLY, REFUSED, UNKNOWN. */
+	void (*prepare)(void *self, const struct adapter_work *work, adapter_done_fn done,
+			void *arg);
+
+	/* COMMITTED, HAZARD (gone before its first commit) or UNKNOWN (try again).
+	 * `repeat`: it may have been committed before, so that "no such branch" means
+	 * done. */
+	void (*commit)(void *self, const struct branch_id *id, bool repeat, adapter_done_fn done,
+		       void *arg);
+
+	/* ROLLED_BACK or UNKNOWN (try again). */
+	void (*rollback)(void *self, const struct branch_id *id, adapter_done_fn done, void *arg);
+
+	/* Asks a prepare or once that is under way to end soon; it still answers. */
+	void (*cancel)(void *self, const struct branch_id *id);
+
+	/* The operation and its commit in one local transaction, with a durable mark
+	 * that it was done: COMMITTED, REFUSED or UNKNOWN. */
+	void (*once)(void *self, const struct adapter_work *work, adapter_done_fn done, void *arg);
+
+	/* COMMITTED if `once` was done; else makes sure that it never will be, and
+	 * answers ROLLED_BACK; or UNKNOWN. */
+	void (*settle_once)(void *self, const struct branch_id *id, adapter_done_fn done,
+			    void *arg);
+
+	/* Every branch of ours that is prepared in the resource now. */
+	void (*list)(void *self, adapter_list_fn done, void *arg);
+
+	/* Ends connections, lets calls that are under way answer UNKNOWN, frees
+	 * `self`, then calls `closed`. */
+	void (*close)(void *self, adapter_closed_fn closed, void *arg);
+};
+
+#endif

@@ -1,0 +1,396 @@
+/* engine_world.c - see engine_world.h. */
+#include "tests/lib/engine_world.h"
+#include "base/mem.h"
+#include "tests/lib/record_copy.h"
+
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct world w;
+
+static uint64_t pipe_of(const char *agent)
+{
+	uint64_t h = 7;
+
+	while (*agent != '\0')
+		h = h * 31 + (unsigned char)*agent++;
+	return h;
+}
+
+static void copy(char *to, size_t room, const char *from)
+{
+	snprintf(to, room, "%s", from != NULL ? from : "");
+}
+
+/* ---- the journal ---- */
+
+static void put(void *self, const struct record *r)
+{
+	(void)self;
+	ck_assert_uint_lt(w.n_rows, WORLD_ROWS);
+	w.rows[w.n_rows] = record_copy(r);
+	w.row_batch[w.n_rows++] = w.committed + 1;
+}
+
+static void put_resource(void *self, const struct resource_info *info)
+{
+	(void)self;
+	(void)info;
+}
+
+static void prune(void *self, uint64_t before_us)
+{
+	(void)self;
+	(void)before_us;
+}
+
+static void commit(void *self, uint64_t batch)
+{
+	(void)self;
+	ck_assert_uint_eq(batch, w.committed + 1);
+	w.committed = batch;
+}
+
+static enum rc find(void *self, const char *gid, struct record **out, struct err *err)
+{
+	(void)self;
+	for (size_t i = 0; i < w.n_durable; i++) {
+		if (strcmp(w.durable[i]->gid, gid) == 0) {
+			*out = record_copy(w.durable[i]);
+			return RC_OK;
+		}
+	}
+	return err_set(err, RC_NOT_FOUND, "no");
+}
+
+static enum rc list(void *self, const struct list_query *q, record_fn each, void *arg,
+		    struct err *err)
+{
+	size_t n = 0;
+
+	(void)self;
+	(void)err;
+	for (size_t i = w.n_durable; i > 0 && n < q->limit; i--, n++)
+		each(w.durable[i - 1], arg);
+	return RC_OK;
+}
+
+/* Row by row, as an upsert would. */
+static void make_durable(uint64_t batch)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < w.n_rows; i++) {
+		size_t k = 0;
+
+		if (w.row_batch[i] > batch) {
+			w.row_batch[kept] = w.row_batch[i];
+			w.rows[kept++] = w.rows[i];
+			continue;
+		}
+		while (k < w.n_durable && w.durable[k]->seq != w.rows[i]->seq)
+			k++;
+		if (k == w.n_durable)
+			w.n_durable++;
+		else
+			record_free(w.durable[k]);
+		w.durable[k] = w.rows[i];
+	}
+	w.n_rows = kept;
+}
+
+/* ---- agents ---- */
+
+static void reply(void *self, uint64_t poll, const struct reply *r)
+{
+	const char *agent = NULL;
+
+	(void)self;
+	for (size_t i = 0; i < w.n_polls; i++) {
+		if (w.polls[i].id == poll) {
+			agent = w.polls[i].agent;
+			w.polls[i].id = 0;
+		}
+	}
+	ck_assert_ptr_nonnull(agent); /* each poll is answered once */
+	copy(w.poll_error, sizeof w.poll_error, r->error);
+	for (size_t i = 0; i < r->n_commands; i++) {
+		const struct command *c = &r->commands[i];
+		struct world_command *s = &w.sent[w.n_sent++];
+
+		ck_assert_uint_le(w.n_sent, WORLD_SENT);
+		s->kind = c->kind;
+		s->epoch = c->id.epoch;
+		s->repeat = c->repeat;
+		copy(s->agent, sizeof s->agent, agent);
+		copy(s->gid, sizeof s->gid, c->id.gid);
+		copy(s->branch, sizeof s->branch, c->id.branch);
+		copy(s->resource, sizeof s->resource, c->id.resource);
+	}
+	for (size_t i = 0; i < r->n_answers; i++) {
+		copy(w.verdicts[w.n_verdicts].branch, 65, r->answers[i].id.branch);
+		w.verdicts[w.n_verdicts++].verdict = r->answers[i].verdict;
+	}
+	w.empty_frames += r->n_commands == 0 && r->n_answers == 0;
+}
+
+static void poll_with(const char *agent, struct poll *p)
+{
+	size_t slot = 0;
+
+	while (slot < w.n_polls && w.polls[slot].id != 0)
+		slot++;
+	ck_assert_uint_lt(slot, 64);
+	if (slot == w.n_polls)
+		w.n_polls++;
+	w.polls[slot].id = ++w.next_poll;
+	copy(w.polls[slot].agent, sizeof w.polls[slot].agent, agent);
+	p->cluster = "test";
+	p->agent = agent;
+	p->seq = w.next_poll - w.late;
+	w.late = 0;
+	if (p->window != 0)
+		w.window = p->window;
+	p->window = w.window;
+	engine_poll(w.e, w.next_poll, pipe_of(agent), p);
+	world_turn();
+}
+
+void world_agent(const char *agent, uint64_t incarnation, const char *resource, bool ready)
+{
+	const char *args[] = {"x"};
+	struct operation_info op = {"op", args, 1};
+	struct resource_info info = {.name = resource,
+				     .adapter = "fake",
+				     .ready = ready,
+				     .problem = ready ? "" : "its disk is on fire",
+				     .operations = &op,
+				     .n_operations = 1,
+				     .one_phase = w.one_phase};
+	struct poll p = {
+		.incarnation = incarnation, .hello = true, .resources = &info, .n_resources = 1};
+
+	poll_with(agent, &p);
+}
+
+void world_poll(const char *agent, uint64_t incarnation, uint32_t window)
+{
+	struct poll p = {.incarnation = incarnation, .window = window};
+
+	poll_with(agent, &p);
+}
+
+void world_inquire(const char *agent, uint64_t incarnation, const char *resource, const char *gid,
+		   uint64_t epoch, const char *branch)
+{
+	struct branch_id id = {resource, gid, epoch, branch};
+	struct poll p = {.incarnation = incarnation, .inquiries = &id, .n_inquiries = 1};
+
+	poll_with(agent, &p);
+}
+
+void world_result(const char *agent, uint64_t incarnation, const char *gid, const char *branch,
+		  enum result_kind kind, const char *reason)
+{
+	const struct world_command *c = world_last(gid, branch);
+	struct result r = {.kind = kind, .reason = reason};
+	struct poll p = {.incarnation = incarnation, .results = &r, .n_results = 1};
+
+	ck_assert_ptr_nonnull(c);
+	r.id = (struct branch_id){c->resource, gid, c->epoch, branch};
+	poll_with(agent, &p);
+}
+
+void world_pipe_lost(const char *agent)
+{
+	for (size_t i = 0; i < w.n_polls; i++)
+		if (strcmp(w.polls[i].agent, agent) == 0)
+			w.polls[i].id = 0;
+	engine_pipe_lost(w.e, pipe_of(agent));
+	world_turn();
+}
+
+/* ---- clients ---- */
+
+static void answer(void *self, uint64_t client, enum answer_code code, char *json, const char *text)
+{
+	struct world_answer *a = &w.answers[w.n_answers++];
+	json_t *j = json != NULL ? json_loads(json, 0, NULL) : NULL;
+
+	(void)self;
+	ck_assert_uint_le(w.n_answers, WORLD_ANSWERS);
+	ck_assert_ptr_null(world_answer(client)); /* each client is answered once */
+	a->code = code;
+	copy(a->status, sizeof a->status, json_string_value(json_object_get(j, "status")));
+	copy(a->reason, sizeof a->reason, json_string_value(json_object_get(j, "reason")));
+	copy(a->text, sizeof a->text, text);
+	a->client = client;
+	json_decref(j);
+	free(json);
+}
+
+const struct world_answer *world_answer(uint64_t client)
+{
+	for (size_t i = 0; i < w.n_answers; i++)
+		if (w.answers[i].client == client)
+			return &w.answers[i];
+	return NULL;
+}
+
+const char *world_status(const char *gid)
+{
+	static uint64_t client = 1000000;
+	const struct world_answer *a;
+
+	engine_get(w.e, ++client, gid, 0);
+	world_turn();
+	a = world_answer(client);
+	ck_assert_ptr_nonnull(a);
+	return a->code == ANSWER_NOT_FOUND ? "none" : a->status;
+}
+
+void world_submit(uint64_t client, const char *gid, size_t branches, enum wait_for wait, int salt)
+{
+	struct plan plan = {.workflow = mem_dup("w"), .timeout_ms = 5000, .n_branches = branches};
+	unsigned char hash[BODY_HASH_SIZE] = {(unsigned char)salt};
+	struct submit s = {.gid = gid, .hash = hash, .plan = &plan, .wait = wait, .wait_ms = 60000};
+
+	plan.branches = mem_new(branches, sizeof *plan.branches);
+	for (size_t i = 0; i < branches; i++) {
+		plan.branches[i].name = mem_printf("t.b%zu", i);
+		plan.branches[i].resource = mem_printf("r%zu", i);
+		plan.branches[i].operation = mem_dup("op");
+		plan.branches[i].args = mem_dup("{\"x\":1}");
+	}
+	engine_submit(w.e, client, &s);
+	plan_fini(&plan);
+	world_turn();
+}
+
+/* ---- the world ---- */
+
+static void engine_up(void)
+{
+	const struct engine_settings settings = {
+		.cluster = "test", .epoch = ++w.epoch, .timeout_ms = 5000, .max_in_flight = 20};
+	const struct journal_port journal = {.put = put,
+					     .end = put,
+					     .put_resource = put_resource,
+					     .prune = prune,
+					     .commit = commit,
+					     .find = find,
+					     .list = list};
+	const struct link_port agents = {.reply = reply};
+	const struct client_port clients = {.answer = answer};
+
+	w.committed = 0;
+	w.e = engine_new(&settings, &journal, &agents, &clients);
+	engine_clock(w.e, w.now_us, 1700000000000000 + w.now_us);
+	for (size_t i = 0; i < w.n_durable; i++)
+		if (!record_finished(w.durable[i]->state))
+			ck_assert_int_eq(engine_load(w.e, record_copy(w.durable[i]), NULL), RC_OK);
+	world_turn();
+}
+
+void world_start(void)
+{
+	memset(&w, 0, sizeof w);
+	w.now_us = 1000000;
+	w.window = 100;
+	engine_up();
+}
+
+static void forget_rows(void)
+{
+	for (size_t i = 0; i < w.n_rows; i++)
+		record_free(w.rows[i]);
+	w.n_rows = 0;
+}
+
+void world_stop(void)
+{
+	engine_free(w.e);
+	forget_rows();
+	for (size_t i = 0; i < w.n_durable; i++)
+		record_free(w.durable[i]);
+}
+
+void world_turn(void)
+{
+	engine_turn(w.e);
+	for (int i = 0; i < 100 && engine_due(w.e) <= w.now_us; i++)
+		engine_turn(w.e);
+}
+
+void world_sync(void)
+{
+	make_durable(w.committed);
+	engine_durable(w.e, w.committed);
+	world_turn();
+}
+
+void world_crash_restart(void)
+{
+	engine_free(w.e);
+	forget_rows();
+	w.n_polls = 0;
+	engine_up();
+}
+
+void world_pass(uint64_t ms)
+{
+	const uint64_t end = w.now_us + ms * 1000;
+
+	while (w.now_us < end) {
+		const uint64_t due = engine_due(w.e);
+
+		w.now_us = due > w.now_us && due < end ? due : end;
+		engine_clock(w.e, w.now_us, 1700000000000000 + w.now_us);
+		world_turn();
+	}
+}
+
+size_t world_sent(const char *gid, const char *branch, enum command_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w.n_sent; i++)
+		n += w.sent[i].kind == kind && strcmp(w.sent[i].gid, gid) == 0 &&
+		     strcmp(w.sent[i].branch, branch) == 0;
+	return n;
+}
+
+const struct world_command *world_last(const char *gid, const char *branch)
+{
+	for (size_t i = w.n_sent; i > 0; i--)
+		if (strcmp(w.sent[i - 1].gid, gid) == 0 &&
+		    strcmp(w.sent[i - 1].branch, branch) == 0)
+			return &w.sent[i - 1];
+	return NULL;
+}
+
+void world_two_agents(void)
+{
+	world_agent("a0", 1, "r0", true);
+	world_agent("a1", 1, "r1", true);
+	for (int i = 0; i < 3; i++) {
+		world_poll("a0", 1, 100);
+		world_poll("a1", 1, 100);
+	}
+}
+
+void world_setup(void)
+{
+	world_start();
+	world_two_agents();
+}
+
+void world_both_yes(void)
+{
+	world_submit(1, "g", 2, WAIT_FINISHED, 0);
+	YES("a0", "t.b0");
+	YES("a1", "t.b1");
+}

@@ -1,0 +1,239 @@
+/* adapter.c - the adapter of the simulation: calls that end after a while, as the
+ * dice say, and keep the contract of participant/adapter.h; see sim.h. */
+#include "base/mem.h"
+#include "tests/sim/db_core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct call *calls;
+
+static enum result_kind work_ends(struct call *call)
+{
+	struct session *s = call->s;
+	const uint64_t dice = sim_rand(1000);
+
+	if (s->dead || db_down[call->c->db] || call->crashes != db_crashes[call->c->db]) {
+		s->dead = true;
+		return RESULT_UNKNOWN;
+	}
+	if (call->read_only) {
+		s->dead = true;
+		return RESULT_READ_ONLY;
+	}
+	if (dice < 100) {
+		s->dead = true;
+		return RESULT_REFUSED;
+	}
+	if (dice < 140 && !sim_healing) {
+		/* The connection breaks; the database may do it now, later or never. */
+		if (dice < 120)
+			sim_in(sim_rand(20000000), db_zombie, s, 0);
+		else
+			s->dead = true;
+		return RESULT_UNKNOWN;
+	}
+	s->dead = true;
+	return db_work(s);
+}
+
+static enum result_kind commit_ends(struct call *call)
+{
+	struct dbbranch *b = call->b;
+
+	if (db_down[b->db] || call->crashes != db_crashes[b->db])
+		return RESULT_UNKNOWN;
+	if (b->state == DB_PREPARED)
+		db_commit(b);
+	else if (b->state != DB_COMMITTED || !call->repeat)
+		return call->repeat ? RESULT_COMMITTED : RESULT_HAZARD;
+	return sim_chance(30) ? RESULT_UNKNOWN : RESULT_COMMITTED;
+}
+
+static enum result_kind rollback_ends(struct call *call)
+{
+	struct dbbranch *b = call->b;
+
+	if (db_down[b->db] || call->crashes != db_crashes[b->db])
+		return RESULT_UNKNOWN;
+	db_end_sessions(b, b->db, call->c->agent);
+	if (b->state == DB_PREPARED)
+		db_rollback(b);
+	return sim_chance(30) ? RESULT_UNKNOWN : RESULT_ROLLED_BACK;
+}
+
+static enum result_kind settle_ends(struct call *call)
+{
+	struct dbbranch *b = call->b;
+
+	if (db_down[b->db] || call->crashes != db_crashes[b->db] || sim_chance(30))
+		return RESULT_UNKNOWN;
+	if (b->state == DB_COMMITTED)
+		return RESULT_COMMITTED;
+	b->state = DB_FORBIDDEN;
+	return RESULT_ROLLED_BACK;
+}
+
+static void call_ends(void *arg, uint64_t n)
+{
+	struct call *call = arg;
+	struct client *c = call->c;
+	struct adapter_answer answer = {.reason = "so say the dice"};
+
+	(void)n;
+	if (call->what == CALL_WORK && c->gone)
+		return; /* its session was left to itself by db_agent_down */
+	switch (call->what) {
+	case CALL_WORK: answer.kind = work_ends(call); break;
+	case CALL_COMMIT: answer.kind = commit_ends(call); break;
+	case CALL_ROLLBACK: answer.kind = rollback_ends(call); break;
+	case CALL_SETTLE: answer.kind = settle_ends(call); break;
+	}
+	if (c->gone)
+		return;
+	call->done(&answer, call->arg);
+	sim_agent_turn(&sim_agents[c->agent]);
+}
+
+static struct call *call_new(struct client *c, struct dbbranch *b, enum call_kind what,
+			     adapter_done_fn done, void *arg)
+{
+	struct call *call = mem_new(1, sizeof *call);
+
+	call->c = c;
+	call->b = b;
+	call->what = what;
+	call->done = done;
+	call->arg = arg;
+	call->crashes = db_crashes[c->db];
+	call->next = calls;
+	calls = call;
+	return call;
+}
+
+static void work(struct client *c, const struct adapter_work *w, bool once, adapter_done_fn done,
+		 void *arg)
+{
+	struct session *s = mem_new(1, sizeof *s);
+	struct call *call;
+
+	s->b = db_branch(c->db, &w->id);
+	s->agent = c->agent;
+	s->incarnation = c->incarnation;
+	s->once = once;
+	s->next = db_sessions;
+	db_sessions = s;
+	call = call_new(c, s->b, CALL_WORK, done, arg);
+	call->s = s;
+	call->once = once;
+	call->read_only = w->read_only;
+	sim_in(sim_delay_us(), call_ends, call, 0);
+}
+
+static void a_prepare(void *self, const struct adapter_work *w, adapter_done_fn done, void *arg)
+{
+	work(self, w, false, done, arg);
+}
+
+static void a_once(void *self, const struct adapter_work *w, adapter_done_fn done, void *arg)
+{
+	work(self, w, true, done, arg);
+}
+
+static void a_commit(void *self, const struct branch_id *id, bool repeat, adapter_done_fn done,
+		     void *arg)
+{
+	struct client *c = self;
+	struct call *call = call_new(c, db_branch(c->db, id), CALL_COMMIT, done, arg);
+
+	call->repeat = repeat;
+	sim_in(sim_delay_us(), call_ends, call, 0);
+}
+
+static void a_rollback(void *self, const struct branch_id *id, adapter_done_fn done, void *arg)
+{
+	struct client *c = self;
+
+	sim_in(sim_delay_us(), call_ends,
+	       call_new(c, db_branch(c->db, id), CALL_ROLLBACK, done, arg), 0);
+}
+
+static void a_settle(void *self, const struct branch_id *id, adapter_done_fn done, void *arg)
+{
+	struct client *c = self;
+
+	sim_in(sim_delay_us(), call_ends, call_new(c, db_branch(c->db, id), CALL_SETTLE, done, arg),
+	       0);
+}
+
+static void a_cancel(void *self, const struct branch_id *id)
+{
+	(void)self;
+	(void)id;
+}
+
+struct listing {
+	struct client *c;
+	adapter_list_fn done;
+	void *arg;
+};
+
+static void list_ends(void *arg, uint64_t n)
+{
+	struct listing *l = arg;
+	struct branch_id ids[SIM_TXNS * SIM_BRANCHES * 8];
+	struct dbbranch *b, *tmp;
+	size_t count = 0;
+
+	(void)n;
+	if (!l->c->gone) {
+		HASH_ITER (hh, db_branches, b, tmp)
+			if (b->db == l->c->db && b->state == DB_PREPARED)
+				ids[count++] = (struct branch_id){"", b->gid, b->epoch, b->branch};
+		l->done(db_down[l->c->db] ? RC_UNAVAILABLE : RC_OK, ids, count, l->arg);
+		sim_agent_turn(&sim_agents[l->c->agent]);
+	}
+	free(l);
+}
+
+static void a_list(void *self, adapter_list_fn done, void *arg)
+{
+	struct listing *l = mem_new(1, sizeof *l);
+
+	*l = (struct listing){self, done, arg};
+	sim_in(sim_delay_us(), list_ends, l, 0);
+}
+
+static void a_describe(void *self, struct resource_info *info)
+{
+	static const char *args[] = {"x"};
+	static struct operation_info op = {"op", args, 1};
+
+	(void)self;
+	info->operations = &op;
+	info->n_operations = 1;
+	info->one_phase = true;
+}
+
+const struct adapter sim_adapter = {
+	.name = "sim",
+	.describe = a_describe,
+	.prepare = a_prepare,
+	.commit = a_commit,
+	.rollback = a_rollback,
+	.cancel = a_cancel,
+	.once = a_once,
+	.settle_once = a_settle,
+	.list = a_list,
+};
+
+void calls_fini(void)
+{
+	while (calls != NULL) {
+		struct call *c = calls;
+
+		calls = c->next;
+		free(c);
+	}
+}

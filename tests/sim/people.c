@@ -1,0 +1,219 @@
+/* people.c - clients that submit, ask, cancel, and remember; see sim.h.
+ *
+ * A client does not know what becomes of a request whose answer never comes, so it
+ * asks again, by GET or by the same submit.  What it was told once it holds the
+ * coordinator to. */
+#include "base/mem.h"
+#include "tests/sim/sim.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum told { TOLD_NOTHING, TOLD_ACCEPTED, TOLD_COMMIT, TOLD_ROLLBACK };
+
+static struct deal {
+	char gid[16];
+	size_t n_branches;
+	size_t db[SIM_BRANCHES];
+	bool read_only[SIM_BRANCHES];
+	bool sequential;
+	enum wait_for wait;
+	enum told told;
+	bool ended;
+} deals[SIM_TXNS];
+
+static struct asking {
+	uint64_t client;
+	size_t deal; /* + 1; 0: free */
+} askings[SIM_TXNS * 64];
+
+static uint64_t last_client;
+
+const char *people_gid(size_t i)
+{
+	return deals[i].gid;
+}
+
+size_t people_branches(size_t i)
+{
+	return deals[i].n_branches;
+}
+
+size_t people_db(size_t i, size_t branch)
+{
+	return deals[i].db[branch];
+}
+
+static uint64_t ask(size_t deal)
+{
+	for (size_t i = 0; i < sizeof askings / sizeof askings[0]; i++) {
+		if (askings[i].deal == 0) {
+			askings[i] = (struct asking){++last_client, deal + 1};
+			return last_client;
+		}
+	}
+	return ++last_client; /* nobody listens */
+}
+
+static void told(struct deal *d, enum told what)
+{
+	if (d->told == TOLD_COMMIT && what == TOLD_ROLLBACK)
+		sim_fail("%s: the client was told of a commit, now of a rollback", d->gid);
+	if (d->told == TOLD_ROLLBACK && what == TOLD_COMMIT)
+		sim_fail("%s: the client was told of a rollback, now of a commit", d->gid);
+	if (what > d->told)
+		d->told = what;
+}
+
+static void hear(struct deal *d, enum answer_code code, const char *status, const char *text)
+{
+	sim_note("client: %s is answered %d %s", d->gid, (int)code, status);
+	if (code == ANSWER_NOT_FOUND && d->told != TOLD_NOTHING)
+		sim_fail("%s: the client was told of it, now it is unknown", d->gid);
+	if (code == ANSWER_CONFLICT && strstr(text, "too late") == NULL &&
+	    strstr(text, "another definition") != NULL)
+		sim_fail("%s: its own body is said to differ", d->gid);
+	if (code == ANSWER_INVALID || code == ANSWER_FAILED)
+		sim_fail("%s: %s", d->gid, text);
+	if (strcmp(status, "stuck") == 0)
+		sim_fail("%s: a hazard, though no person touched anything", d->gid);
+	if (strcmp(status, "rolled_back") == 0 && db_left_of(d->gid) > 0)
+		sim_fail("%s is said to be rolled back, and a branch is prepared", d->gid);
+	if (strcmp(status, "committed") == 0 || strcmp(status, "committing") == 0)
+		told(d, TOLD_COMMIT);
+	else if (strcmp(status, "rolled_back") == 0 || strcmp(status, "rolling_back") == 0)
+		told(d, TOLD_ROLLBACK);
+	else if (code == ANSWER_UNFINISHED && d->wait == WAIT_ACCEPTED)
+		told(d, TOLD_ACCEPTED);
+	d->ended = strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0;
+}
+
+static void answer(void *self, uint64_t client, enum answer_code code, char *json, const char *text)
+{
+	json_t *j = json != NULL ? json_loads(json, 0, NULL) : NULL;
+	const char *status = json_string_value(json_object_get(j, "status"));
+
+	(void)self;
+	for (size_t i = 0; i < sizeof askings / sizeof askings[0]; i++) {
+		if (askings[i].deal != 0 && askings[i].client == client) {
+			struct deal *d = &deals[askings[i].deal - 1];
+
+			askings[i].deal = 0;
+			hear(d, code, status != NULL ? status : "", text != NULL ? text : "");
+			break;
+		}
+	}
+	json_decref(j);
+	free(json);
+}
+
+struct client_port people_port(void)
+{
+	return (struct client_port){.answer = answer};
+}
+
+void people_coordinator_down(void)
+{
+	memset(askings, 0, sizeof askings);
+}
+
+static void submit(size_t i)
+{
+	struct deal *d = &deals[i];
+	struct plan plan = {.workflow = mem_dup("w"),
+			    .timeout_ms = 3000,
+			    .sequential = d->sequential,
+			    .n_branches = d->n_branches};
+	unsigned char hash[BODY_HASH_SIZE] = {(unsigned char)i};
+	struct submit s = {.gid = d->gid,
+			   .hash = hash,
+			   .plan = &plan,
+			   .wait = d->wait,
+			   .wait_ms = sim_rand(20000)};
+
+	plan.branches = mem_new(d->n_branches, sizeof *plan.branches);
+	for (size_t b = 0; b < d->n_branches; b++) {
+		plan.branches[b].name = mem_printf("s.b%zu", b);
+		plan.branches[b].resource = mem_printf("db%zu", d->db[b]);
+		plan.branches[b].operation = mem_dup("op");
+		plan.branches[b].args = mem_dup("{\"x\":1}");
+		plan.branches[b].read_only = d->read_only[b];
+	}
+	sim_note("client: submits %s, %zu branches", d->gid, d->n_branches);
+	sim_engine_enter();
+	engine_submit(sim_engine, ask(i), &s);
+	sim_engine_leave();
+	plan_fini(&plan);
+}
+
+static void act(void *arg, uint64_t i)
+{
+	struct deal *d = &deals[i];
+	const uint64_t dice = sim_rand(100);
+
+	(void)arg;
+	if (sim_engine != NULL && !d->ended) {
+		if (dice < 60) {
+			submit(i);
+		} else if (dice < 95 || sim_healing) {
+			sim_engine_enter();
+			engine_get(sim_engine, ask(i), d->gid, sim_rand(5000));
+			sim_engine_leave();
+		} else {
+			sim_engine_enter();
+			engine_cancel(sim_engine, ask(i), d->gid, "a whim");
+			sim_engine_leave();
+		}
+	}
+	if (!d->ended)
+		sim_in(200000 + sim_rand(6000000), act, NULL, i);
+}
+
+void people_init(void)
+{
+	memset(deals, 0, sizeof deals);
+	memset(askings, 0, sizeof askings);
+	for (size_t i = 0; i < SIM_TXNS; i++) {
+		struct deal *d = &deals[i];
+		const size_t first = sim_rand(SIM_DBS);
+
+		snprintf(d->gid, sizeof d->gid, "t%zu", i);
+		d->n_branches = 1 + sim_rand(SIM_BRANCHES);
+		d->sequential = sim_rand(4) == 0;
+		d->wait = (enum wait_for)sim_rand(3);
+		for (size_t b = 0; b < d->n_branches; b++) {
+			d->db[b] = (first + b) % SIM_DBS;
+			d->read_only[b] = sim_rand(6) == 0;
+		}
+		sim_in(sim_rand(25000000), act, NULL, i);
+	}
+}
+
+size_t people_open(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < SIM_TXNS; i++)
+		n += !deals[i].ended;
+	return n;
+}
+
+/* At the end: what each was told is what the databases did. */
+void people_check(void)
+{
+	for (size_t i = 0; i < SIM_TXNS; i++) {
+		struct deal *d = &deals[i];
+
+		for (size_t b = 0; b < d->n_branches; b++) {
+			const size_t n = db_commits(d->db[b], d->gid);
+			const size_t want = d->told == TOLD_COMMIT && !d->read_only[b] ? 1 : 0;
+
+			if (n != want)
+				sim_fail("%s: told %s, but committed %zu times at db %zu", d->gid,
+					 d->told == TOLD_COMMIT ? "committed" : "rolled back", n,
+					 d->db[b]);
+		}
+	}
+}

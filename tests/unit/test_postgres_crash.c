@@ -1,0 +1,311 @@
+/* What dies while a branch is under way: the connection, the agent, the server.
+ * The rule under test: a lost answer is not a no, and "gone" is only said when
+ * nothing can appear any more. */
+#include "tests/lib/pg_rig.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct pg_server *server;
+static struct rig *rig;
+static struct proxy *proxy;
+static PGconn *locker;
+
+static void open_server(void)
+{
+	static const char *const settings[] = {"wal_level = replica", "max_wal_senders = 2", NULL};
+
+	server = pg_server_new("pg-crash", settings);
+	rig_make_tables(server);
+}
+
+static void close_server(void)
+{
+	pg_server_free(server);
+}
+
+static void begin(void)
+{
+	pg_server_start(server);
+}
+
+static void finish(void)
+{
+	PQfinish(locker);
+	locker = NULL;
+	if (rig)
+		rig_close(rig);
+	proxy_free(proxy);
+	rig_clean(server);
+	/* A server that this process has started would not outlive it. */
+	pg_server_stop_own(server);
+}
+
+static void serve_directly(void)
+{
+	rig = SERVE(.conninfo = server->conninfo);
+}
+
+#define DEBIT(gid) rig_prepare(rig, gid, "debit", "{\"id\": 1, \"amount\": 10}")
+
+static void lock_account(void)
+{
+	locker = pg_open(server);
+	pg_do(locker, "BEGIN; UPDATE account SET balance = balance WHERE id = 1");
+}
+
+static void unlock_account(void)
+{
+	pg_do(locker, "ROLLBACK");
+}
+
+static long long blocked(void)
+{
+	return pg_ask(server, "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE "
+			      "wait_event_type = 'Lock'");
+}
+
+static long long prepared(void)
+{
+	return pg_ask(server, "SELECT count(*) FROM pg_prepared_xacts");
+}
+
+static long long balance(void)
+{
+	return pg_ask(server, "SELECT balance FROM account WHERE id = 1");
+}
+
+START_TEST(lost_answer_to_prepare_is_unknown_and_can_be_rolled_back)
+{
+	struct rig_call *c;
+
+	rig = rig_serve_through(server, NULL, &proxy);
+	proxy_set(proxy, PROXY_DOWN, PROXY_DROP);
+	c = DEBIT("c1");
+	RUN_UNTIL(rig, 10, prepared() == 1);
+	ck_assert(!c->done);
+	proxy_set(proxy, PROXY_DOWN, PROXY_PASS);
+	proxy_cut(proxy);
+	WORD(c, "unknown");
+	RUN_UNTIL(rig, 10, rig->ready);
+	WORD(rig_rollback(rig, "c1"), "rolled-back");
+	ck_assert_int_eq(prepared(), 0);
+}
+END_TEST
+
+START_TEST(silent_server_is_given_up_after_the_deadline)
+{
+	int64_t began = clock_ms();
+	struct rig_call *c;
+
+	rig = rig_serve_through(server, NULL, &proxy);
+	proxy_set(proxy, PROXY_DOWN, PROXY_DROP);
+	c = rig_prepare_in(rig, "c2", "debit", "{\"id\": 1, \"amount\": 10}", 300);
+	WORD(c, "unknown");
+	SAYS(c, "gave no answer in time");
+	ck_assert_int_lt(clock_ms() - began, harness_patience_ms(6));
+	proxy_set(proxy, PROXY_DOWN, PROXY_PASS);
+	proxy_cut(proxy);
+	RUN_UNTIL(rig, 10, rig->ready);
+	WORD(rig_rollback(rig, "c2"), "rolled-back");
+	ck_assert_int_eq(prepared(), 0);
+}
+END_TEST
+
+START_TEST(session_ended_by_an_administrator_leaves_nothing)
+{
+	struct rig_call *c;
+
+	serve_directly();
+	lock_account();
+	c = DEBIT("c4");
+	RUN_UNTIL(rig, 10, blocked() != 0);
+	pg_do(locker, "SELECT pg_terminate_backend(%lld)", blocked());
+	WORD(c, "unknown");
+	SAYS(c, "57P01");
+	WORD(rig_rollback(rig, "c4"), "rolled-back");
+	unlock_account();
+	ck_assert_int_eq(prepared(), 0);
+	WORD(DEBIT("c4b"), "prepared"); /* on a session that has reconnected */
+}
+END_TEST
+
+START_TEST(server_that_stops_in_mid_prepare_leaves_nothing)
+{
+	struct rig_call *c;
+
+	serve_directly();
+	lock_account();
+	c = DEBIT("c10");
+	RUN_UNTIL(rig, 10, blocked() != 0);
+	pg_server_stop(server);
+	WORD(c, "unknown");
+	RUN_UNTIL(rig, 10, !rig->ready);
+	ck_assert_uint_gt(strlen(rig->problem), 0);
+	PQfinish(locker);
+	locker = NULL;
+	c = rig_rollback(rig, "c10"); /* waits for the server */
+	pg_server_start(server);
+	WORD(c, "rolled-back");
+	ck_assert(rig->ready);
+	ck_assert_int_eq(prepared(), 0);
+}
+END_TEST
+
+START_TEST(prepared_branch_survives_the_servers_crash)
+{
+	struct rig_call *c;
+
+	serve_directly();
+	WORD(DEBIT("c11"), "prepared");
+	pg_server_kill(server);
+	RUN_UNTIL(rig, 20, !rig->ready);
+	pg_server_start(server);
+	rig_serve(rig);
+	c = rig_list(rig);
+	rig_kind(c);
+	ck_assert_uint_eq(c->n, 1);
+	ck_assert_str_eq(c->branches[0], "7 c11 s.b");
+	WORD(rig_commit(rig, "c11", false), "committed");
+	ck_assert_int_eq(balance(), 90);
+}
+END_TEST
+
+START_TEST(work_that_found_no_server_is_refused_at_its_deadline)
+{
+	struct rig_call *c;
+
+	serve_directly();
+	pg_server_stop(server);
+	RUN_UNTIL(rig, 10, !rig->ready);
+	c = rig_prepare_in(rig, "c12", "debit", "{\"id\": 1, \"amount\": 10}", 200);
+	WORD(c, "refused");
+	SAYS(c, "bank does not serve: ");
+	pg_server_start(server);
+	rig_serve(rig);
+}
+END_TEST
+
+START_TEST(lost_answer_to_commit_is_unknown_and_done_on_repeat)
+{
+	struct rig_call *c;
+
+	rig = rig_serve_through(server, NULL, &proxy);
+	WORD(DEBIT("c13"), "prepared");
+	proxy_set(proxy, PROXY_DOWN, PROXY_DROP);
+	c = rig_commit(rig, "c13", false);
+	RUN_UNTIL(rig, 10, prepared() == 0);
+	ck_assert(!c->done);
+	proxy_set(proxy, PROXY_DOWN, PROXY_PASS);
+	proxy_cut(proxy);
+	WORD(c, "unknown");
+	WORD(rig_commit(rig, "c13", true), "committed");
+	ck_assert_int_eq(balance(), 90);
+}
+END_TEST
+
+/* Sessions of the adapter whose set-up is over: what goes up after that is work. */
+static long long idle_sessions(void)
+{
+	return pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND "
+			      "starts_with(application_name, 'settle')");
+}
+
+START_TEST(commit_that_never_arrived_is_unknown_and_done_on_repeat)
+{
+	struct rig_call *c;
+
+	rig = rig_serve_through(server, NULL, &proxy);
+	WORD(DEBIT("c14"), "prepared");
+	RUN_UNTIL(rig, 10, idle_sessions() == RIG_SESSIONS);
+	proxy_set(proxy, PROXY_UP, PROXY_DROP);
+	c = rig_commit(rig, "c14", false);
+	RUN_UNTIL(rig, 10, proxy_stopped(proxy, PROXY_UP) > 0);
+	proxy_set(proxy, PROXY_UP, PROXY_PASS);
+	proxy_cut(proxy);
+	WORD(c, "unknown");
+	ck_assert_int_eq(prepared(), 1);
+	WORD(rig_commit(rig, "c14", true), "committed");
+	ck_assert_int_eq(balance(), 90);
+}
+END_TEST
+
+static long long waits_for_standby(void)
+{
+	return pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+}
+
+/* Another session that is just committing it, held up by a standby that is not
+ * there, makes the branch "busy" (55000). */
+START_TEST(branch_that_is_busy_elsewhere_is_unknown_then_committed)
+{
+	PGconn *admin = pg_open(server), *other = pg_open(server), *probe = pg_open(server);
+	struct rig_call *c;
+
+	serve_directly();
+	WORD(DEBIT("c15"), "prepared");
+	pg_do(admin, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+	pg_do(admin, "SELECT pg_reload_conf()");
+	do { /* until commits have begun to wait */
+		PQconsumeInput(probe);
+		if (!PQisBusy(probe)) {
+			PQclear(PQgetResult(probe));
+			PQsendQuery(probe, "INSERT INTO note VALUES ('probe')");
+		}
+		harness_pause();
+	} while (waits_for_standby() == 0);
+	ck_assert(PQsendQuery(other, "COMMIT PREPARED '" RIG_NAME("c15") "'"));
+	RUN_UNTIL(rig, 10, waits_for_standby() == 2);
+	c = rig_commit(rig, "c15", false);
+	WORD(c, "unknown");
+	SAYS(c, "55000");
+	pg_do(admin, "ALTER SYSTEM RESET synchronous_standby_names");
+	pg_do(admin, "SELECT pg_reload_conf()");
+	PQclear(PQgetResult(other));
+	PQfinish(probe);
+	WORD(rig_commit(rig, "c15", true), "committed");
+	ck_assert_int_eq(balance(), 90);
+	PQfinish(other);
+	PQfinish(admin);
+}
+END_TEST
+
+START_TEST(close_answers_what_is_under_way)
+{
+	struct rig_call *running, *queued;
+
+	rig = SERVE(.conninfo = server->conninfo, .pool = 1);
+	lock_account();
+	running = DEBIT("c16");
+	queued = DEBIT("c17");
+	RUN_UNTIL(rig, 10, blocked() != 0);
+	rig_commit(rig, "c18", true); /* its answer comes with the end */
+	ck_assert(!running->done && !queued->done);
+	rig_close(rig); /* which checks that each was answered once */
+	rig = NULL;
+	WAIT_FOR(10, blocked() == 0);
+	unlock_account();
+	ck_assert_int_eq(prepared(), 0);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("postgres-crash");
+	TCase *tc = tcase_create("crash");
+
+	tcase_add_checked_fixture(tc, begin, finish);
+	tcase_set_timeout(tc, 180);
+	tcase_add_test(tc, lost_answer_to_prepare_is_unknown_and_can_be_rolled_back);
+	tcase_add_test(tc, silent_server_is_given_up_after_the_deadline);
+	tcase_add_test(tc, session_ended_by_an_administrator_leaves_nothing);
+	tcase_add_test(tc, server_that_stops_in_mid_prepare_leaves_nothing);
+	tcase_add_test(tc, prepared_branch_survives_the_servers_crash);
+	tcase_add_test(tc, work_that_found_no_server_is_refused_at_its_deadline);
+	tcase_add_test(tc, lost_answer_to_commit_is_unknown_and_done_on_repeat);
+	tcase_add_test(tc, commit_that_never_arrived_is_unknown_and_done_on_repeat);
+	tcase_add_test(tc, branch_that_is_busy_elsewhere_is_unknown_then_committed);
+	tcase_add_test(tc, close_answers_what_is_under_way);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite, open_server, close_server);
+}

@@ -1,0 +1,221 @@
+/* test_record.c - records: made from plans, packed and unpacked. */
+#include "base/mem.h"
+#include "coordinator/record.h"
+#include "tests/lib/harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct plan a_plan(size_t n)
+{
+	struct plan plan = {
+		.workflow = mem_dup("transfer"),
+		.timeout_ms = 1500,
+		.sequential = true,
+		.n_branches = n,
+	};
+
+	plan.branches = mem_new(n, sizeof *plan.branches);
+	for (size_t i = 0; i < n; i++)
+		plan.branches[i] = (struct plan_branch){
+			.name = mem_printf("pay.b%zu", i),
+			.resource = mem_dup(i % 2 == 0 ? "bank-a" : "bank-b"),
+			.operation = mem_dup("debit"),
+			.args = mem_dup("{\"id\":1,\"who\":\"Zoë 猫\"}"),
+			.read_only = i == 1,
+		};
+	return plan;
+}
+
+/* What the journal does: the columns by themselves, the rest packed. */
+static struct record *reloaded(const struct record *r)
+{
+	struct record *c = mem_new(1, sizeof *c);
+	struct err err = {0};
+	size_t size;
+	void *bytes;
+
+	memcpy(c->gid, r->gid, sizeof c->gid);
+	c->state = r->state;
+	record_pack(r, &bytes, &size);
+	ck_assert_msg(record_unpack(c, bytes, size, &err) == RC_OK, "%s", err.text);
+	free(bytes);
+	return c;
+}
+
+START_TEST(record_takes_the_plan)
+{
+	struct plan plan = a_plan(2);
+	struct record *r = record_new("g1", &plan);
+
+	ck_assert_ptr_null(plan.workflow);
+	ck_assert_ptr_null(plan.branches);
+	ck_assert_uint_eq(plan.n_branches, 0);
+	ck_assert_str_eq(r->gid, "g1");
+	ck_assert_str_eq(r->workflow, "transfer");
+	ck_assert_uint_eq(r->timeout_ms, 1500);
+	ck_assert(r->sequential);
+	ck_assert_int_eq(r->state, TXN_ACCEPTED);
+	ck_assert_uint_eq(r->n_branches, 2);
+	ck_assert_str_eq(r->branches[1].name, "pay.b1");
+	ck_assert(r->branches[1].read_only && !r->branches[0].read_only);
+	ck_assert_int_eq(r->branches[0].state, BR_WAITING);
+	record_free(r);
+	record_free(NULL);
+}
+END_TEST
+
+START_TEST(detail_survives_packing)
+{
+	struct plan plan = a_plan(3);
+	struct record *r = record_new("g1", &plan), *c;
+
+	r->input = mem_dup("{\"amount\":7}");
+	r->accepted = true;
+	r->state = TXN_COMMITTING;
+	free(r->branches[0].args);
+	r->branches[0].args = NULL;
+	r->branches[0].output = mem_dup("[{\"balance\":93}]");
+	r->branches[0].agent = mem_dup("agent-a");
+	r->branches[0].state = BR_COMMITTING;
+	r->branches[2].reason = mem_dup("strange\xff bytes");
+	r->branches[2].state = BR_HAZARD;
+	c = reloaded(r);
+	ck_assert_str_eq(c->input, r->input);
+	ck_assert(c->accepted && c->sequential);
+	ck_assert_uint_eq(c->timeout_ms, 1500);
+	ck_assert_uint_eq(c->n_branches, 3);
+	ck_assert_ptr_null(c->branches[0].args);
+	ck_assert_str_eq(c->branches[0].output, "[{\"balance\":93}]");
+	ck_assert_str_eq(c->branches[0].agent, "agent-a");
+	ck_assert_int_eq(c->branches[0].state, BR_COMMITTING);
+	ck_assert_ptr_null(c->branches[0].reason);
+	ck_assert_str_eq(c->branches[1].args, r->branches[1].args);
+	ck_assert_str_eq(c->branches[1].resource, "bank-b");
+	ck_assert_str_eq(c->branches[1].operation, "debit");
+	ck_assert(c->branches[1].read_only);
+	ck_assert_str_eq(c->branches[2].reason, "strange\xff bytes");
+	ck_assert_int_eq(c->branches[2].state, BR_HAZARD);
+	record_free(c);
+	record_free(r);
+}
+END_TEST
+
+/* The end of a transaction is written to its row only. */
+START_TEST(finished_transaction_shows_finished_branches)
+{
+	static const enum branch_state committed[][2] = {
+		{BR_COMMITTING, BR_COMMITTED},
+		{BR_READ_ONLY, BR_READ_ONLY},
+		{BR_HAZARD, BR_HAZARD},
+	};
+	static const enum branch_state aborted[][2] = {
+		{BR_ABORTING, BR_ABORTED},
+		{BR_WAITING, BR_ABORTED},
+		{BR_HAZARD, BR_HAZARD},
+	};
+	struct plan plan = a_plan(3);
+	struct record *r = record_new("g1", &plan), *c;
+
+	for (int end = 0; end < 2; end++) {
+		r->state = end == 0 ? TXN_COMMITTED : TXN_ABORTED;
+		for (size_t i = 0; i < 3; i++)
+			r->branches[i].state = (end == 0 ? committed : aborted)[i][0];
+		c = reloaded(r);
+		for (size_t i = 0; i < 3; i++)
+			ck_assert_int_eq(c->branches[i].state,
+					 (end == 0 ? committed : aborted)[i][1]);
+		record_free(c);
+	}
+	record_free(r);
+}
+END_TEST
+
+START_TEST(largest_transaction_survives_packing)
+{
+	struct plan plan = a_plan(WORKFLOW_BRANCHES_MAX);
+	struct record *r = record_new("g1", &plan), *c;
+
+	r->input = mem_new(WORKFLOW_INPUT_MAX + 1, 1);
+	memset(r->input, '7', WORKFLOW_INPUT_MAX);
+	c = reloaded(r);
+	ck_assert_uint_eq(c->n_branches, WORKFLOW_BRANCHES_MAX);
+	ck_assert_str_eq(c->branches[999].name, "pay.b999");
+	ck_assert_str_eq(c->input, r->input);
+	record_free(c);
+	record_free(r);
+}
+END_TEST
+
+static void is_refused(const void *bytes, size_t size)
+{
+	struct record r = {.gid = "g1", .state = TXN_COMMITTING};
+	struct err err = {0};
+
+	ck_assert_int_eq(record_unpack(&r, bytes, size, &err), RC_INVALID);
+	ck_assert_ptr_nonnull(strstr(err.text, "g1"));
+	record_fini(&r);
+}
+
+/* Whatever the bytes are: refused or read, never a crash (the sanitizers watch). */
+START_TEST(damaged_detail_is_refused)
+{
+	struct plan plan = a_plan(2);
+	struct record *r = record_new("g1", &plan);
+	unsigned char *bytes;
+	size_t size;
+	void *packed;
+
+	is_refused("", 0);
+	is_refused("\xff\xff\xff\xff", 4);
+	record_pack(r, &packed, &size);
+	bytes = packed;
+	is_refused(bytes, size - 1);
+	for (size_t i = 0; i < size; i++) {
+		for (int bit = 0; bit < 8; bit++) {
+			struct record c = {.gid = "g1", .state = TXN_ABORTED};
+			const unsigned char old = bytes[i];
+			struct err err;
+
+			bytes[i] ^= (unsigned char)(1 << bit);
+			record_unpack(&c, bytes, size, &err);
+			record_fini(&c);
+			bytes[i] = old;
+		}
+	}
+	free(packed);
+	r->branches[0].state = (enum branch_state)77;
+	record_pack(r, &packed, &size);
+	is_refused(packed, size);
+	free(packed);
+	record_free(r);
+}
+END_TEST
+
+START_TEST(every_state_has_a_word)
+{
+	for (int s = 1; s < TXN_STATES; s++)
+		ck_assert_ptr_nonnull(record_status((enum txn_state)s));
+	for (int s = 1; s < BR_STATES; s++)
+		ck_assert_ptr_nonnull(record_branch_status((enum branch_state)s));
+	ck_assert_str_eq(record_status(TXN_ONE_PHASE), "running");
+	ck_assert_str_eq(record_status(TXN_ABORT_HAZARD), "stuck");
+	ck_assert(record_finished(TXN_COMMITTED) && record_finished(TXN_ABORTED));
+	ck_assert(!record_finished(TXN_COMMIT_HAZARD) && !record_finished(TXN_COMMITTING));
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("record");
+	TCase *tc = tcase_create("record");
+
+	tcase_add_test(tc, record_takes_the_plan);
+	tcase_add_test(tc, detail_survives_packing);
+	tcase_add_test(tc, finished_transaction_shows_finished_branches);
+	tcase_add_test(tc, largest_transaction_survives_packing);
+	tcase_add_test(tc, damaged_detail_is_refused);
+	tcase_add_test(tc, every_state_has_a_word);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite, NULL, NULL);
+}

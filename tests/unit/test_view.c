@@ -1,0 +1,168 @@
+/* test_view.c - records as the JSON that clients see. */
+#include "base/mem.h"
+#include "coordinator/view.h"
+#include "tests/lib/harness.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* 2024-05-17T08:30:00.25Z */
+enum { SECONDS = 1715934600 };
+static const uint64_t begun = (uint64_t)SECONDS * 1000000 + 250000;
+
+static void branch(struct record_branch *b, const char *name, enum branch_state state)
+{
+	b->name = mem_dup(name);
+	b->resource = mem_dup("bank-a");
+	b->operation = mem_dup("debit");
+	b->state = state;
+}
+
+static struct record *a_record(void)
+{
+	struct record *r = mem_new(1, sizeof *r);
+
+	strcpy(r->gid, "g1");
+	r->seq = begun;
+	r->state = TXN_COMMITTED;
+	r->finished_us = begun + 1000000;
+	r->workflow = mem_dup("transfer");
+	r->input = mem_dup("{\"amount\": 0.1}");
+	r->n_branches = 2;
+	r->branches = mem_new(2, sizeof *r->branches);
+	branch(&r->branches[0], "pay.debit", BR_COMMITTED);
+	branch(&r->branches[1], "pay.credit", BR_READ_ONLY);
+	r->branches[0].output = mem_dup("[{\"balance\":93}]");
+	r->branches[0].agent = mem_dup("agent-a");
+	return r;
+}
+
+START_TEST(whole_transaction_reads_as_documented)
+{
+	struct record *r = a_record();
+	char *text = view_dump(view_record(r));
+
+	ck_assert_str_eq(
+		text, "{\"gid\":\"g1\",\"status\":\"committed\",\"workflow\":\"transfer\","
+		      "\"input\":{\"amount\":0.1},\"created\":\"2024-05-17T08:30:00.250000Z\","
+		      "\"finished\":\"2024-05-17T08:30:01.250000Z\",\"steps\":[{\"name\":\"pay\","
+		      "\"status\":\"committed\",\"branches\":[{\"name\":\"debit\",\"resource\":"
+		      "\"bank-a\","
+		      "\"operation\":\"debit\",\"status\":\"committed\",\"agent\":\"agent-a\","
+		      "\"output\":[{\"balance\":93}]},{\"name\":\"credit\",\"resource\":\"bank-a\","
+		      "\"operation\":\"debit\",\"status\":\"read_only\"}]}]}");
+	free(text);
+	record_free(r);
+}
+END_TEST
+
+START_TEST(row_has_no_input_and_no_branches)
+{
+	struct record *r = a_record();
+	char *text;
+
+	r->state = TXN_ABORTING;
+	r->finished_us = 0;
+	r->reason = mem_dup("too little money");
+	text = view_dump(view_row(r));
+	ck_assert_str_eq(text,
+			 "{\"gid\":\"g1\",\"status\":\"rolling_back\",\"workflow\":\"transfer\","
+			 "\"reason\":\"too little money\","
+			 "\"created\":\"2024-05-17T08:30:00.250000Z\"}");
+	free(text);
+	record_free(r);
+}
+END_TEST
+
+/* A record of a list may come without its branches and input. */
+START_TEST(record_without_detail_can_be_shown)
+{
+	struct record r = {.gid = "g1", .seq = begun, .state = TXN_ACCEPTED};
+	char *text = view_dump(view_record(&r));
+
+	ck_assert_str_eq(text, "{\"gid\":\"g1\",\"status\":\"running\","
+			       "\"created\":\"2024-05-17T08:30:00.250000Z\",\"steps\":[]}");
+	free(text);
+}
+END_TEST
+
+static void output_shows_as(const char *output, const char *json)
+{
+	struct record *r = a_record();
+	char *text, *want = textf("\"output\":%s}", json);
+
+	free(r->branches[0].output);
+	r->branches[0].output = mem_dup(output);
+	text = view_dump(view_record(r));
+	ck_assert_msg(strstr(text, want) != NULL, "no %s in %s", want, text);
+	free(want);
+	free(text);
+	record_free(r);
+}
+
+START_TEST(output_is_embedded_as_json_or_else_as_text)
+{
+	output_shows_as("12", "12");
+	output_shows_as("null", "null");
+	output_shows_as("\"a\\u0000b\"", "\"a\\u0000b\"");
+	output_shows_as("[0.1,9999999999999.99,1.0]", "[0.1,9999999999999.99,1.0]");
+	output_shows_as("{\"who\":\"Zoë 猫\"}", "{\"who\":\"Zoë 猫\"}");
+	output_shows_as("{broken", "\"{broken\"");
+	output_shows_as("123456789012345678901234567890", "\"123456789012345678901234567890\"");
+}
+END_TEST
+
+START_TEST(reason_that_is_not_utf8_is_shown)
+{
+	struct record *r = a_record();
+	char *text;
+
+	r->reason = mem_dup("caf\xe9 \"closed\"\n");
+	text = view_dump(view_row(r));
+	ck_assert_ptr_nonnull(strstr(text, "\"reason\":\"caf? \\\"closed\\\"\\n\""));
+	free(text);
+	record_free(r);
+}
+END_TEST
+
+START_TEST(branches_are_grouped_by_step)
+{
+	struct record *r = mem_new(1, sizeof *r);
+	json_t *json, *steps;
+
+	strcpy(r->gid, "g1");
+	r->state = TXN_COMMITTING;
+	r->n_branches = 4;
+	r->branches = mem_new(4, sizeof *r->branches);
+	branch(&r->branches[0], "pay.a", BR_COMMITTING);
+	branch(&r->branches[1], "pay.b", BR_COMMITTING);
+	branch(&r->branches[2], "payment.a", BR_COMMITTING);
+	branch(&r->branches[3], "alone", BR_COMMITTING);
+	json = view_record(r);
+	steps = json_object_get(json, "steps");
+	ck_assert_uint_eq(json_array_size(steps), 3);
+	ck_assert_uint_eq(json_array_size(json_object_get(json_array_get(steps, 0), "branches")),
+			  2);
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(steps, 1), "name")),
+			 "payment");
+	ck_assert_str_eq(json_string_value(json_object_get(json_array_get(steps, 2), "name")),
+			 "alone");
+	json_decref(json);
+	record_free(r);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("view");
+	TCase *tc = tcase_create("view");
+
+	tcase_add_test(tc, whole_transaction_reads_as_documented);
+	tcase_add_test(tc, row_has_no_input_and_no_branches);
+	tcase_add_test(tc, record_without_detail_can_be_shown);
+	tcase_add_test(tc, output_is_embedded_as_json_or_else_as_text);
+	tcase_add_test(tc, reason_that_is_not_utf8_is_shown);
+	tcase_add_test(tc, branches_are_grouped_by_step);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite, NULL, NULL);
+}
