@@ -123,6 +123,7 @@ static void exec_describe(void *self, struct resource_info *info)
 		.adapter = "exec",
 		.ready = problem == NULL,
 		.problem = problem != NULL ? problem : "",
+		.groups = true,
 		.operations = ex->operations,
 		.n_operations = ex->config.n_operations,
 	};

@@ -168,7 +168,10 @@ void exec_call_deliver(struct exec *ex)
 
 	while ((c = ex->answers) != NULL) {
 		const struct adapter_answer answer = {
-			c->result, {c->output, c->output_size}, c->reason};
+			.kind = c->result,
+			.output = {c->output, c->output_size},
+			.reason = c->reason,
+		};
 
 		DL_DELETE(ex->answers, c);
 		if (c->kind == COMMAND_NONE)

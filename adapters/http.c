@@ -161,6 +161,7 @@ static void http_describe(void *self, struct resource_info *info)
 		.adapter = "http",
 		.ready = h->problem == NULL,
 		.problem = h->problem != NULL ? h->problem : "",
+		.groups = true,
 		.operations = h->operations,
 		.n_operations = h->config.n_operations,
 	};

@@ -158,6 +158,7 @@ static void postgres_describe(void *self, struct resource_info *info)
 		.ready = pg->ready,
 		.problem = pg->problem,
 		.one_phase = pg->one_phase,
+		.groups = true,
 		.operations = pg->operations,
 		.n_operations = pg->config.n_operations,
 	};

@@ -1,12 +1,14 @@
 /* adapter.h - the contract between the agent and what it enlists.
  *
  * An adapter makes one kind of resource (PostgreSQL, …) take part in two-phase
- * commit.  It is asynchronous: every call returns at once and answers later, by
- * callback, exactly once, on the loop's thread, never from inside the call.
+ * commit, serves the calls of sagas, or both.  It is asynchronous: every call returns at once and
+ * answers later, by callback, exactly once, on the loop's thread, never from inside the call.
  *
  * What the agent sees to, so that an adapter need not:
  *   - at most one call for a branch is under way at a time (a rollback for a
  *     branch that is being prepared waits for its prepare, after `cancel`);
+ *   - at most one call of a saga's step is under way at a time (an undo waits for
+ *     the action, after `cancel_call`);
  *   - epochs, tombstones, duplicates, inquiries;
  *   - branches are called while the resource is ready, not before `ready`.
  * What the adapter promises:
@@ -50,11 +52,26 @@ struct adapter_work {
 	bool read_only;      /* answer READ_ONLY, leave nothing prepared */
 };
 
+/* One call of a saga: a step's action, or its compensation (`undo`).  Its key is
+ * gid/step/do or gid/step/undo (call_key): the same call comes again with the same
+ * key after a lost answer, a crash, or an answer RETRY, and must not act twice
+ * where the resource can tell. */
+struct adapter_call {
+	const char *gid;
+	const char *step;
+	bool undo;
+	uint32_t attempt; /* from 1 */
+	const char *operation;
+	struct bytes args;   /* a JSON object, names as in the operation's `args` */
+	uint32_t timeout_ms; /* from now */
+};
+
 /* How a call ended. `reason` may be NULL when `kind` needs none. */
 struct adapter_answer {
 	enum result_kind kind;
 	struct bytes output; /* JSON or empty */
 	const char *reason;
+	uint32_t retry_after_ms; /* RETRY only: not before; 0: no wish */
 };
 
 typedef void (*adapter_done_fn)(const struct adapter_answer *answer, void *arg);
@@ -63,8 +80,10 @@ typedef void (*adapter_done_fn)(const struct adapter_answer *answer, void *arg);
 typedef void (*adapter_list_fn)(enum rc rc, const struct branch_id *branches, size_t n, void *arg);
 typedef void (*adapter_closed_fn)(void *arg);
 
-/* One row per kind of resource.  Every function is there; `once` and
- * `settle_once` are both NULL where one_phase cannot be had. */
+/* One row per kind of resource.  `open`, `describe` and `close` are always there;
+ * `prepare`, `commit`, `rollback`, `cancel` and `list` are all NULL where the resource
+ * takes no part in two-phase commit, `once` and `settle_once` where one_phase cannot be
+ * had, `call` and `cancel_call` where it serves no calls. */
 struct adapter {
 	const char *name; /* as in `adapter: postgres` */
 
@@ -75,8 +94,9 @@ struct adapter {
 	enum rc (*open)(const struct adapter_host *host, const char *resource,
 			const struct yaml_node *config, void **self, struct err *err);
 
-	/* The operations that may be called, valid until `close`; and `one_phase`, whether
-	 * `once` can be used now (asked again at each change of readiness). */
+	/* The operations that may be called, valid until `close`; and what the resource can
+	 * do: `groups`, `calls`, `exact`, and `one_phase`, whether `once` can be used now
+	 * (asked again at each change of readiness). */
 	void (*describe)(void *self, struct resource_info *info);
 
 	/* Does the operation and promises.  PREPARED, READ_ONLY, REFUSED, UNKNOWN. */
@@ -103,6 +123,23 @@ struct adapter {
 	 * answers ROLLED_BACK; or UNKNOWN. */
 	void (*settle_once)(void *self, const struct branch_id *id, adapter_done_fn done,
 			    void *arg);
+
+	/* A saga's call.
+	 *   DONE     done, now or by an earlier call of this key; `output` is the first one's
+	 *   REFUSED  a business no; this call has left nothing
+	 *   RETRY    a passing fault; this call has left nothing (`retry_after_ms`)
+	 *   PENDING  begun; the coordinator will be told its end from outside
+	 *   UNKNOWN  it may or may not have acted; nothing of it acts any more
+	 * An exact resource (`exact`) keeps a durable mark of each key in the local
+	 * transaction of the work itself (a barrier row), so that
+	 *   - a key that was done is not done again, and answers DONE with the stored output;
+	 *   - an undo whose action was never done does nothing and answers DONE;
+	 *   - an action that comes after its undo does nothing and answers REFUSED;
+	 *   - REFUSED and RETRY prove that no earlier call of the key was done either. */
+	void (*call)(void *self, const struct adapter_call *call, adapter_done_fn done, void *arg);
+
+	/* Asks a call that is under way to end soon; it still answers. */
+	void (*cancel_call)(void *self, const char *gid, const char *step, bool undo);
 
 	/* Every branch of ours that is prepared in the resource now. */
 	void (*list)(void *self, adapter_list_fn done, void *arg);

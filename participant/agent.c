@@ -87,6 +87,8 @@ static void describe(const struct served *s, struct resource_info *info)
 	info->ready = s->problem == NULL;
 	info->problem = s->problem == NULL ? "" : s->problem;
 	info->one_phase = info->one_phase && s->adapter->once != NULL;
+	info->groups = info->groups && s->adapter->prepare != NULL;
+	info->calls = info->calls && s->adapter->call != NULL;
 }
 
 /* ---- polls ---- */

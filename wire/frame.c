@@ -9,6 +9,7 @@
 #include "wire/scan.h"
 #include "wire/settle.pb-c.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,11 +20,14 @@ static const char *const result_names[] = {
 	[RESULT_READ_ONLY] = "read_only", [RESULT_REFUSED] = "refused",
 	[RESULT_COMMITTED] = "committed", [RESULT_ROLLED_BACK] = "rolled_back",
 	[RESULT_HAZARD] = "hazard",       [RESULT_UNKNOWN] = "unknown",
+	[RESULT_DONE] = "done",           [RESULT_RETRY] = "retry",
+	[RESULT_PENDING] = "pending",
 };
 static const char *const command_names[] = {
 	[COMMAND_NONE] = "none",     [COMMAND_PREPARE] = "prepare",
 	[COMMAND_COMMIT] = "commit", [COMMAND_ROLLBACK] = "rollback",
 	[COMMAND_ONCE] = "once",     [COMMAND_SETTLE_ONCE] = "settle_once",
+	[COMMAND_DO] = "do",         [COMMAND_UNDO] = "undo",
 };
 static const char *const verdict_names[] = {"wait", "commit", "abort"};
 
@@ -35,6 +39,11 @@ const char *result_kind_name(enum result_kind kind)
 const char *command_kind_name(enum command_kind kind)
 {
 	return command_names[kind];
+}
+
+void call_key(const char *gid, const char *step, bool undo, char out[CALL_KEY_SIZE])
+{
+	snprintf(out, CALL_KEY_SIZE, "%s/%s/%s", gid, step, undo ? "undo" : "do");
 }
 
 const char *verdict_name(enum verdict verdict)

@@ -38,6 +38,9 @@ enum result_kind {
 	RESULT_ROLLED_BACK,
 	RESULT_HAZARD,
 	RESULT_UNKNOWN,
+	RESULT_DONE,
+	RESULT_RETRY,
+	RESULT_PENDING,
 };
 
 enum command_kind {
@@ -47,6 +50,8 @@ enum command_kind {
 	COMMAND_ROLLBACK,
 	COMMAND_ONCE,
 	COMMAND_SETTLE_ONCE,
+	COMMAND_DO,
+	COMMAND_UNDO,
 };
 
 enum verdict { VERDICT_WAIT, VERDICT_COMMIT, VERDICT_ABORT };
@@ -73,6 +78,10 @@ struct branch_id {
 	const char *branch;
 };
 
+/* The idempotency key of a saga call, `gid/step/do` or `gid/step/undo`; NUL-terminated. */
+enum { CALL_KEY_SIZE = 64 + 1 + 63 + 1 + 4 + 1 };
+void call_key(const char *gid, const char *step, bool undo, char out[CALL_KEY_SIZE]);
+
 /* True when every part is there and keeps to the rules of id.h. */
 bool branch_id_valid(const struct branch_id *id);
 
@@ -87,7 +96,10 @@ struct resource_info {
 	const char *adapter;
 	bool ready;
 	const char *problem;
-	bool one_phase;
+	bool one_phase; /* `once` can be used */
+	bool calls;     /* serves saga calls */
+	bool exact;     /* … exactly once: "not done" is proof, also for earlier attempts */
+	bool groups;    /* takes part in two-phase commit */
 	struct operation_info *operations;
 	size_t n_operations;
 };
@@ -97,6 +109,9 @@ struct result {
 	enum result_kind kind;
 	struct bytes output;
 	const char *reason;
+	enum command_kind call; /* COMMAND_DO or COMMAND_UNDO; NONE: about a branch */
+	uint32_t attempt;
+	uint32_t retry_after_ms;
 };
 
 struct poll {
@@ -124,6 +139,7 @@ struct command {
 	uint32_t timeout_ms;
 	bool read_only;
 	bool repeat;
+	uint32_t attempt; /* DO and UNDO: from 1 */
 };
 
 struct answer {

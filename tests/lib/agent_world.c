@@ -39,6 +39,7 @@ static void fake_describe(void *arg, struct resource_info *info)
 	info->operations = &debit;
 	info->n_operations = 1;
 	info->one_phase = aw.one_phase;
+	info->groups = true;
 }
 
 static void fake_prepare(void *arg, const struct adapter_work *work, adapter_done_fn done,

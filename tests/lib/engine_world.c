@@ -169,7 +169,8 @@ void world_agent(const char *agent, uint64_t incarnation, const char *resource, 
 				     .problem = ready ? "" : "its disk is on fire",
 				     .operations = &op,
 				     .n_operations = 1,
-				     .one_phase = w.one_phase};
+				     .one_phase = w.one_phase,
+				     .groups = true};
 	struct poll p = {
 		.incarnation = incarnation, .hello = true, .resources = &info, .n_resources = 1};
 

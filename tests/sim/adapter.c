@@ -214,6 +214,7 @@ static void a_describe(void *self, struct resource_info *info)
 	info->operations = &op;
 	info->n_operations = 1;
 	info->one_phase = true;
+	info->groups = true;
 }
 
 const struct adapter sim_adapter = {

@@ -84,7 +84,7 @@ static void engine_up(void *arg, uint64_t n)
 		char name[16];
 		struct operation_info op = {"op", args, 1};
 		struct resource_info info = {
-			.adapter = "sim", .operations = &op, .n_operations = 1, .one_phase = true};
+			.adapter = "sim", .operations = &op, .n_operations = 1, .one_phase = true, .groups = true};
 
 		snprintf(name, sizeof name, "db%zu", i);
 		info.name = name;
