@@ -20,6 +20,9 @@ struct engine_settings {
 	uint64_t timeout_ms;   /* of an atomic group that names none */
 	uint64_t retention_ms; /* finished transactions older than this are forgotten; 0: never */
 	size_t max_in_flight;  /* transactions not finished; beyond it ANSWER_FULL */
+	uint64_t deadline_ms;  /* of a saga that names none; 0: none */
+	uint64_t call_ms;      /* of one attempt of a saga's call that names no timeout */
+	uint64_t seed;         /* of the jitter in retries */
 };
 
 struct engine;
@@ -35,6 +38,8 @@ void engine_free(struct engine *e);
  *   RC_INVALID  no transaction can be in such a state: the journal is damaged */
 enum rc engine_load(struct engine *e, struct record *r, struct err *err);
 void engine_load_resource(struct engine *e, const struct resource_info *info);
+/* A published version, without its text; each before the first record of it. */
+void engine_load_workflow(struct engine *e, const struct workflow_row *row);
 
 /* The time, before each round of events: monotonic µs, and wall µs for people. */
 void engine_clock(struct engine *e, uint64_t mono_us, uint64_t wall_us);
@@ -47,8 +52,11 @@ struct submit {
 	const char *gid;           /* given by the client, or made by the caller */
 	bool fresh_gid;            /* made by the caller: the journal cannot know it */
 	const unsigned char *hash; /* BODY_HASH_SIZE bytes: same gid, other hash: conflict */
-	struct plan *plan;         /* its strings are taken */
-	const char *input;         /* JSON or NULL */
+	const char *workflow;      /* a published one's name; NULL: `definition` is given */
+	uint32_t version;          /* of it; 0: the active one */
+	const char *definition;    /* the text of a workflow file */
+	size_t definition_size;
+	const json_t *input; /* an object or NULL */
 	enum wait_for wait;
 	uint64_t wait_ms; /* how long to hold the answer; then ANSWER_UNFINISHED */
 };
@@ -60,10 +68,49 @@ void engine_list(struct engine *e, uint64_t client, const struct list_query *q);
 void engine_agents(struct engine *e, uint64_t client);
 void engine_resources(struct engine *e, uint64_t client);
 void engine_stats(struct engine *e, uint64_t client);
-/* A person's word that a hazard was seen to: `reason` is journalled. */
-void engine_forget(struct engine *e, uint64_t client, const char *gid, const char *reason);
+
+/* The history of a transaction: {"events": [...], "next": N}, lines after `after`; if
+ * there are none yet and it is not finished, held for `wait_ms` at the most. */
+void engine_events(struct engine *e, uint64_t client, const char *gid, uint64_t after,
+		   uint64_t wait_ms);
+
+/* ---- a person's word; `reason` is journalled and stands in the history ---- */
+
 /* Asks that a transaction not yet decided be rolled back. */
 void engine_cancel(struct engine *e, uint64_t client, const char *gid, const char *reason);
+/* Tries again now: the steps that are stuck, and those that wait for their next
+ * attempt; `step` NULL: all of them. */
+void engine_retry(struct engine *e, uint64_t client, const char *gid, const char *step,
+		  const char *reason);
+
+enum resolve_action {
+	RESOLVE_FORGET,      /* a hazard was seen to */
+	RESOLVE_SKIP,        /* the stuck step is taken for done, or for undone; go on */
+	RESOLVE_COMMITTED,   /* end it as it is: past the pivot only */
+	RESOLVE_ROLLED_BACK, /* end it as it is: while it is rolled back only */
+};
+/* `step` (skip only) NULL: every stuck step. */
+void engine_resolve(struct engine *e, uint64_t client, const char *gid, enum resolve_action action,
+		    const char *step, const char *reason);
+
+/* The end of a call that is pending (or of a stuck pivot): done, with `output` (JSON
+ * object text or NULL), or not done and not to be. */
+void engine_complete(struct engine *e, uint64_t client, const char *gid, const char *step,
+		     const char *output);
+void engine_fail(struct engine *e, uint64_t client, const char *gid, const char *step,
+		 const char *reason);
+
+/* ---- workflows ---- */
+
+/* A version more of the workflow that `text` names, unless it is the text of its newest
+ * version: then that becomes the active one.  ANSWER_OK or ANSWER_FINISHED (new):
+ * {"workflow", "version", "new"}; ANSWER_INVALID with the first problem. */
+void engine_publish(struct engine *e, uint64_t client, const char *text, size_t size);
+void engine_workflows(struct engine *e, uint64_t client);
+/* One, with its text; `version` 0: the active one. */
+void engine_workflow(struct engine *e, uint64_t client, const char *name, uint32_t version);
+void engine_activate(struct engine *e, uint64_t client, const char *name, uint32_t version);
+
 /* The client went away: it will not be answered. */
 void engine_client_gone(struct engine *e, uint64_t client);
 

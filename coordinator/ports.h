@@ -31,6 +31,19 @@ enum { LIST_MAX = 1000, LIST_STANDARD = 50 };
 /* Called for each row, newest first; the record is borrowed, and may come without
  * its input and branches. */
 typedef void (*record_fn)(const struct record *r, void *arg);
+/* One line of a history: `json` is an object's text, borrowed. */
+typedef void (*event_fn)(uint64_t n, uint64_t wall_us, const char *json, void *arg);
+
+/* One published version of a workflow. */
+struct workflow_row {
+	const char *name;
+	uint32_t version; /* from 1 */
+	bool active;      /* the one that a submit by name alone begins */
+	uint64_t published_us;
+	const char *text; /* as it was published; NULL where only the rest was asked for */
+};
+typedef void (*workflow_fn)(const struct workflow_row *row, void *arg);
+
 /* One catalogued resource; borrowed. */
 typedef void (*resource_fn)(const struct resource_info *info, void *arg);
 
@@ -46,6 +59,15 @@ struct journal_port {
 	/* Remembers a resource and its operations, so that one whose agent is away is
 	 * still known. */
 	void (*put_resource)(void *self, const struct resource_info *info);
+	/* The n-th step of a saga, new or replaced; the saga's own row was put before. */
+	void (*put_step)(void *self, const struct record *r, size_t n);
+	/* A line of the history of the transaction `seq`.  `n` counts from 1; at most
+	 * EVENTS_KEPT lines are kept of one transaction: the first hundred and the newest. */
+	void (*put_event)(void *self, uint64_t seq, uint64_t n, uint64_t wall_us, const char *json);
+	/* A new version, which becomes the active one of its name. */
+	void (*put_workflow)(void *self, const struct workflow_row *row);
+	/* Makes another version the active one. */
+	void (*activate)(void *self, const char *name, uint32_t version);
 	/* Forgets finished transactions that began before `before_us`, a bounded number
 	 * each time. */
 	void (*prune)(void *self, uint64_t before_us);
@@ -57,8 +79,15 @@ struct journal_port {
 	enum rc (*find)(void *self, const char *gid, struct record **out, struct err *err);
 	enum rc (*list)(void *self, const struct list_query *q, record_fn each, void *arg,
 			struct err *err);
+	/* The history of `seq`, oldest first, only lines after `after`, at most `limit`. */
+	enum rc (*events)(void *self, uint64_t seq, uint64_t after, size_t limit, event_fn each,
+			  void *arg, struct err *err);
+	/* The text of a published version, for free(). RC_NOT_FOUND, RC_IO. */
+	enum rc (*workflow)(void *self, const char *name, uint32_t version, char **text,
+			    struct err *err);
 	void *self;
 };
+enum { EVENTS_KEPT = 1000 };
 
 /* Frames to agents: answers the held poll, once. `reply` is borrowed. */
 struct link_port {

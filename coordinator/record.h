@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/id.h"
+#include "saga/saga.h"
 #include "saga/workflow.h"
 
 #include <stdbool.h>
@@ -24,6 +25,14 @@ enum txn_state {
 	TXN_ABORTED = 7,
 	TXN_COMMIT_HAZARD = 8, /* decided to commit, and a branch contradicts it */
 	TXN_ABORT_HAZARD = 9,  /* decided to roll back, and a branch contradicts it */
+	/* Those of a saga stand for enum saga_state (saga/saga.h), which owns them; a saga
+	 * ends as TXN_COMMITTED or TXN_ABORTED. */
+	TXN_SAGA_RUNNING = 10,
+	TXN_SAGA_FINISHING = 11,
+	TXN_SAGA_UNDOING = 12,
+	TXN_SAGA_RUN_STUCK = 13,
+	TXN_SAGA_FINISH_STUCK = 14,
+	TXN_SAGA_UNDO_STUCK = 15,
 	TXN_STATES
 };
 
@@ -65,10 +74,24 @@ struct record {
 	bool sequential;
 	bool accepted; /* was promised to be run, crash or not */
 	char *workflow;
-	char *input;  /* JSON or NULL */
-	char *reason; /* why it was rolled back or is a hazard; or NULL */
-	struct record_branch *branches;
+	char *input;                    /* JSON or NULL */
+	char *reason;                   /* why it was rolled back or is a hazard; or NULL */
+	struct record_branch *branches; /* of a plain transaction */
 	size_t n_branches;
+
+	/* A saga; NULL: a plain transaction.  Its steps are rows of their own in the
+	 * journal, written as they change (journal_port.put_step). */
+	struct saga *saga;
+	uint32_t version;     /* of the published workflow; 0: the definition came along */
+	char *definition;     /* its text if it came along and is a saga's; or NULL */
+	uint64_t deadline_us; /* wall time, of a saga; 0: none */
+	uint64_t events;      /* lines of its history that were ever written */
+
+	/* An atomic group of a saga is a transaction of its own (gid `settle.…`), which
+	 * lists do not show. */
+	uint64_t parent_seq;  /* 0: it is nobody's */
+	char *parent;         /* the saga's gid; or NULL */
+	uint32_t parent_step; /* which of its steps */
 };
 
 /* A new record for `plan`, whose strings it takes (the plan is left empty). */
