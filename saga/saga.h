@@ -52,6 +52,7 @@ struct saga_step {
 	enum step_state state;
 	bool maybe;        /* an attempt of the action ended with nobody knowing how */
 	bool undo;         /* STUCK: in its compensation; else in its action */
+	bool out;          /* an attempt is under way; after a restart none is */
 	uint32_t attempts; /* of the present direction, that have begun */
 	uint32_t tries;    /* of both, ever: names the transaction of an atomic group */
 	char *args;        /* JSON of the present direction's call, or NULL */
@@ -74,5 +75,69 @@ struct saga *saga_new(const struct workflow *def);
 struct saga *saga_blank(size_t n);
 /* Frees it and all its texts; not the definition.  NULL is ignored. */
 void saga_free(struct saga *s);
+
+/* What can happen. */
+enum saga_event {
+	/* about the whole; the step number is ignored */
+	SAGA_EV_CANCEL,  /* a person, or the deadline, wants it rolled back */
+	SAGA_EV_RESOLVE, /* a person ends it as it is */
+	/* about one step that waits */
+	SAGA_EV_START, /* its turn has come: the intent to do it */
+	SAGA_EV_OMIT,  /* its turn has come, and its `when` is false */
+	/* about an attempt of its action or its compensation */
+	SAGA_EV_ATTEMPT, /* begins: it is being handed over */
+	SAGA_EV_DONE,    /* done; also: completed from outside */
+	SAGA_EV_REFUSED, /* a no that will not change; also: failed from outside */
+	SAGA_EV_RETRY,   /* not done, for a reason that may pass */
+	SAGA_EV_UNKNOWN, /* nobody can say */
+	SAGA_EV_PENDING, /* begun, its end will be told from outside */
+	SAGA_EV_BROKEN,  /* it cannot be said what to do: an expression failed */
+	SAGA_EV_HAZARD,  /* its atomic group contradicts the decision */
+	/* a person's word about a step that is stuck */
+	SAGA_EV_AGAIN,
+	SAGA_EV_SKIP,
+};
+
+struct saga_news {
+	enum saga_event event;
+	size_t step;
+	const char *reason; /* borrowed, may be NULL: why, for people */
+	/* A REFUSED or RETRY is proof that no earlier attempt was done either. */
+	bool exact;
+};
+
+/* Steps `s`.  What comes late or twice, or makes no sense in the present state,
+ * changes nothing.  Returns true if the state of the saga or of any step changed: the
+ * caller journals the steps that differ and the saga's own row, before it sends
+ * anything that is owed. */
+bool saga_step(struct saga *s, const struct saga_news *news);
+
+/* After a restart: what was under way may or may not have been done. */
+void saga_resume(struct saga *s);
+
+/* What a step is owed now. */
+enum saga_duty {
+	SAGA_OWES_NOTHING,
+	SAGA_OWES_START, /* its turn has come: START or OMIT (or BROKEN) */
+	SAGA_OWES_DO,    /* an attempt of the action, now or after its pause */
+	SAGA_OWES_UNDO,
+};
+enum saga_duty saga_owes(const struct saga *s, size_t step);
+
+/* True once nothing more will happen. */
+bool saga_over(const struct saga *s);
+/* True if an attempt of the step failed and the next one may be made after a pause. */
+bool saga_may_retry(const struct saga *s, size_t step);
+
+/* The work of the step's present direction. */
+const struct work *saga_work(const struct saga *s, size_t step);
+
+/* The pause before the next attempt, after `attempts` have failed: exponential with a
+ * cap, and full jitter, as in Brooker, "Exponential Backoff and Jitter" (2015): uniform
+ * between 0 and the doubled pause.  `random` is any 64 random bits. */
+uint64_t saga_pause_ms(const struct retry *retry, uint32_t attempts, uint64_t random);
+
+/* Whether `s` is as its state says it must be; a damaged journal may hold others. */
+bool saga_valid(const struct saga *s);
 
 #endif

@@ -1,0 +1,68 @@
+/* saga_life.c - see saga.h: making sagas, freeing them, and the pause between attempts. */
+#include "base/mem.h"
+#include "saga/saga.h"
+
+#include <stdlib.h>
+
+struct saga *saga_blank(size_t n)
+{
+	struct saga *s = mem_new(1, sizeof *s);
+
+	s->state = SAGA_RUNNING;
+	s->n_steps = n;
+	s->steps = mem_new(n, sizeof *s->steps);
+	for (size_t i = 0; i < n; i++)
+		s->steps[i].state = STEP_WAITING;
+	return s;
+}
+
+struct saga *saga_new(const struct workflow *def)
+{
+	struct saga *s = saga_blank(def->n_steps);
+
+	s->def = def;
+	for (size_t i = 0; i < s->n_steps; i++) {
+		const struct def_step *d = &def->steps[i];
+		struct saga_step *st = &s->steps[i];
+
+		st->name = mem_dup(d->name);
+		st->resource = mem_dup(d->action.resource);
+		st->operation = mem_dup(d->action.operation);
+		st->undo_resource = mem_dup(d->undo.resource);
+		st->undo_operation = mem_dup(d->undo.operation);
+		st->pivot = d->pivot;
+	}
+	return s;
+}
+
+void saga_free(struct saga *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->n_steps; i++) {
+		struct saga_step *st = &s->steps[i];
+
+		free(st->name);
+		free(st->resource);
+		free(st->operation);
+		free(st->undo_resource);
+		free(st->undo_operation);
+		free(st->args);
+		free(st->output);
+		free(st->reason);
+		free(st->agent);
+	}
+	free(s->steps);
+	free(s);
+}
+
+uint64_t saga_pause_ms(const struct retry *retry, uint32_t attempts, uint64_t random)
+{
+	uint64_t most = retry->first_ms;
+
+	for (uint32_t i = 1; i < attempts && most < retry->max_ms; i++)
+		most *= 2;
+	if (most > retry->max_ms)
+		most = retry->max_ms;
+	return most == UINT64_MAX ? random : random % (most + 1);
+}
