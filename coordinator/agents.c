@@ -44,13 +44,11 @@ struct agent_resource *agent_serves(struct agent *a, const struct resource *res)
 
 void agent_give(struct engine *e, struct agent *a, struct job *job)
 {
-	const bool work = job->command == COMMAND_PREPARE || job->command == COMMAND_ONCE;
-
 	job->shared = job->shared || (job->sends > 0 && job->agent != a);
 	job->agent = a;
 	job->place = JOB_OUTBOX;
 	DL_APPEND(a->outbox, job);
-	if (work && job->counted == NULL) {
+	if (command_is_work(job->command) && job->counted == NULL) {
 		job->counted = a;
 		a->open++;
 	}
@@ -326,13 +324,18 @@ static void fill_command(struct engine *e, struct job *job, struct command *c)
 
 static void job_sent(struct engine *e, struct agent *a, struct job *job, uint64_t pipe)
 {
-	struct record_branch *b = &job->txn->rec->branches[job->branch];
+	struct record_branch *b;
 
-	note_agent(b, a);
 	job->place = JOB_SENT;
 	job->pipe = pipe;
 	DL_APPEND(a->sent, job);
 	job->sends++;
+	if (command_is_call(job->command)) {
+		call_sent(e, a, job);
+		return;
+	}
+	b = job_branch(job);
+	note_agent(b, a);
 	if (b->state == BR_WAITING) {
 		txn_event(e, job->txn, TXN_EV_SENT, job->branch, NULL);
 	} else if (b->state != BR_WORKING) {
@@ -358,7 +361,10 @@ static void send_frame(struct engine *e, struct agent *a)
 			room = room > 0 ? 2 * room : 16;
 			commands = mem_grow(commands, room, sizeof *commands);
 		}
-		fill_command(e, job, &commands[n]);
+		if (command_is_call(job->command))
+			call_fill(e, job, &commands[n]);
+		else
+			fill_command(e, job, &commands[n]);
 		bytes += 256 + commands[n++].args.size;
 		job_unlist(job);
 		job_sent(e, a, job, poll.pipe);

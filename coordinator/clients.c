@@ -14,14 +14,9 @@
 
 /* ---- answers ---- */
 
-static void refuse(struct engine *e, uint64_t client, enum answer_code code, const char *text)
+void client_refuse(struct engine *e, uint64_t client, enum answer_code code, const char *text)
 {
 	effects_answer(e, 0, client, code, NULL, text);
-}
-
-static bool needs_a_person(enum txn_state s)
-{
-	return s == TXN_COMMIT_HAZARD || s == TXN_ABORT_HAZARD;
 }
 
 static void show(struct engine *e, uint64_t after, uint64_t client, const struct record *r,
@@ -42,8 +37,8 @@ static void waiter_free(struct engine *e, struct waiter *w)
 	free(w);
 }
 
-static void waiter_add(struct engine *e, struct txn *t, uint64_t client, enum wait_for want,
-		       uint64_t wait_ms, bool get)
+static struct waiter *waiter_add(struct engine *e, struct txn *t, uint64_t client,
+				 enum wait_for want, uint64_t wait_ms, bool get)
 {
 	struct waiter *w = mem_new(1, sizeof *w);
 
@@ -54,15 +49,23 @@ static void waiter_add(struct engine *e, struct txn *t, uint64_t client, enum wa
 	DL_APPEND(t->waiters, w);
 	HASH_ADD(hh, e->waiters, client, sizeof w->client, w);
 	heap_set(&e->waiter_timers, &w->timer, e->now_us + wait_ms * 1000);
+	return w;
 }
 
 static bool satisfied(const struct record *r, enum wait_for want)
 {
-	if (record_finished(r->state) || needs_a_person(r->state))
+	if (record_finished(r->state) || txn_is_stuck(r->state))
 		return true;
 	if (want == WAIT_DECIDED)
-		return r->state == TXN_COMMITTING || r->state == TXN_ABORTING;
+		return r->state == TXN_COMMITTING || r->state == TXN_ABORTING ||
+		       r->state == TXN_SAGA_FINISHING || r->state == TXN_SAGA_UNDOING;
 	return want == WAIT_ACCEPTED;
+}
+
+static void show_events(struct engine *e, struct waiter *w)
+{
+	effects_events(e, w->txn->events_batch, w->client, w->txn->rec->gid, w->after);
+	waiter_free(e, w);
 }
 
 void clients_notify(struct engine *e, struct txn *t)
@@ -72,9 +75,22 @@ void clients_notify(struct engine *e, struct txn *t)
 	DL_FOREACH_SAFE (t->waiters, w, next) {
 		if (!satisfied(t->rec, w->want))
 			continue;
+		if (w->events) { /* a plain transaction has ended; a saga told it already */
+			show_events(e, w);
+			continue;
+		}
 		show(e, t->batch, w->client, t->rec, w->get);
 		waiter_free(e, w);
 	}
+}
+
+void clients_news(struct engine *e, struct txn *t)
+{
+	struct waiter *w, *next;
+
+	DL_FOREACH_SAFE (t->waiters, w, next)
+		if (w->events)
+			show_events(e, w);
 }
 
 void clients_turn(struct engine *e)
@@ -84,6 +100,10 @@ void clients_turn(struct engine *e)
 	while ((n = heap_first(&e->waiter_timers)) != NULL && n->at <= e->now_us) {
 		struct waiter *w = (struct waiter *)((char *)n - offsetof(struct waiter, timer));
 
+		if (w->events) {
+			show_events(e, w);
+			continue;
+		}
 		show(e, w->txn->batch, w->client, w->txn->rec, w->get);
 		waiter_free(e, w);
 	}
@@ -107,61 +127,6 @@ void clients_fini(struct engine *e)
 }
 
 /* ---- submit ---- */
-
-/* The operation must be declared, and its arguments be exactly those declared. */
-static enum rc check_args(const struct plan_branch *b, const struct operation_info *op,
-			  struct err *err)
-{
-	json_error_t jerr;
-	json_t *args = json_loads(b->args, 0, &jerr);
-	enum rc rc = RC_OK;
-	const char *key;
-	json_t *value;
-
-	for (size_t i = 0; i < op->n_args && rc == RC_OK; i++)
-		if (json_object_get(args, op->args[i]) == NULL)
-			rc = err_set(
-				err, RC_REFUSED,
-				"branch %s: operation %s of resource %s needs the argument `%s`",
-				b->name, op->name, b->resource, op->args[i]);
-	json_object_foreach(args, key, value)
-	{
-		size_t i = 0;
-
-		while (i < op->n_args && strcmp(op->args[i], key) != 0)
-			i++;
-		if (i == op->n_args && rc == RC_OK)
-			rc = err_set(err, RC_REFUSED,
-				     "branch %s: operation %s of resource %s has no argument `%s`",
-				     b->name, op->name, b->resource, key);
-	}
-	json_decref(args);
-	return rc;
-}
-
-static enum rc check_branch(struct engine *e, const struct plan_branch *b, struct err *err)
-{
-	const struct resource *res = resource_find(e, b->resource);
-
-	if (res == NULL || !res->known)
-		return err_set(err, RC_REFUSED,
-			       "branch %s: unknown resource `%s`: no agent has ever declared it",
-			       b->name, b->resource);
-	for (size_t i = 0; i < res->info.n_operations; i++)
-		if (strcmp(res->info.operations[i].name, b->operation) == 0)
-			return check_args(b, &res->info.operations[i], err);
-	return err_set(err, RC_REFUSED, "branch %s: resource %s has no operation `%s`", b->name,
-		       b->resource, b->operation);
-}
-
-static enum rc check_plan(struct engine *e, const struct plan *plan, struct err *err)
-{
-	enum rc rc = RC_OK;
-
-	for (size_t i = 0; i < plan->n_branches && rc == RC_OK; i++)
-		rc = check_branch(e, &plan->branches[i], err);
-	return rc;
-}
 
 static void answer_or_wait(struct engine *e, struct txn *t, uint64_t client, enum wait_for want,
 			   uint64_t wait_ms, bool get)
@@ -188,7 +153,7 @@ static bool seen_before(struct engine *e, uint64_t client, const struct submit *
 	HASH_FIND_STR(e->txns, s->gid, t);
 	if (t != NULL) {
 		if (memcmp(t->rec->hash, s->hash, BODY_HASH_SIZE) != 0)
-			refuse(e, client, ANSWER_CONFLICT, differs);
+			client_refuse(e, client, ANSWER_CONFLICT, differs);
 		else
 			answer_or_wait(e, t, client, s->wait, s->wait_ms, false);
 		return true;
@@ -199,55 +164,126 @@ static bool seen_before(struct engine *e, uint64_t client, const struct submit *
 	if (rc == RC_NOT_FOUND)
 		return false;
 	if (rc != RC_OK)
-		refuse(e, client, ANSWER_FAILED, err.text);
+		client_refuse(e, client, ANSWER_FAILED, err.text);
 	else if (memcmp(r->hash, s->hash, BODY_HASH_SIZE) != 0)
-		refuse(e, client, ANSWER_CONFLICT, differs);
+		client_refuse(e, client, ANSWER_CONFLICT, differs);
 	else
 		show(e, 0, client, r, false);
 	record_free(r);
 	return true;
 }
 
-static struct txn *admit(struct engine *e, const struct submit *s)
+static void number(struct engine *e, struct record *r, const struct submit *s)
 {
-	struct record *r = record_new(s->gid, s->plan);
-
 	r->seq = e->wall_us > e->last_seq ? e->wall_us : e->last_seq + 1;
 	e->last_seq = r->seq;
 	memcpy(r->hash, s->hash, BODY_HASH_SIZE);
-	r->input = mem_dup(s->input);
-	r->accepted = s->wait == WAIT_ACCEPTED;
 	r->epoch = e->settings.epoch;
 	e->counters.begun++;
-	return txn_add(e, r);
 }
 
-void engine_submit(struct engine *e, uint64_t client, const struct submit *s)
+/* ---- a plain transaction ---- */
+
+static enum rc begin_plain(struct engine *e, const struct submit *s, const struct workflow *w,
+			   json_t *input, struct txn **out, struct err *err)
 {
+	const struct workflow_data data = {s->gid, input, NULL};
+	struct plan plan;
+	struct record *r;
+	enum rc rc = workflow_group(w, 0, false, &data, &plan, err);
+
+	if (rc == RC_OK && (rc = plan_check(e, &plan, err)) != RC_OK)
+		plan_fini(&plan);
+	if (rc != RC_OK)
+		return rc;
+	r = record_new(s->gid, &plan);
+	number(e, r, s);
+	r->version = s->version;
+	r->input = s->input != NULL ? json_dumps(input, JSON_COMPACT) : NULL;
+	r->accepted = s->wait == WAIT_ACCEPTED;
+	*out = txn_add(e, r);
+	if (r->accepted)
+		effects_record(e, *out, TXN_ACCEPTED);
+	txn_begin(e, *out);
+	return RC_OK;
+}
+
+/* ---- a saga ---- */
+
+static enum rc begin_saga(struct engine *e, const struct submit *s, struct definition *def,
+			  json_t *input, struct txn **out, struct err *err)
+{
+	const struct workflow *w = definition_workflow(def);
+	const uint64_t deadline_ms = w->deadline_ms != 0 ? w->deadline_ms : e->settings.deadline_ms;
+	struct record *r;
+	enum rc rc = plan_check_saga(e, w, err);
+
+	if (rc != RC_OK)
+		return rc;
+	r = mem_new(1, sizeof *r);
+	memcpy(r->gid, s->gid, strlen(s->gid) + 1);
+	number(e, r, s);
+	r->state = TXN_SAGA_RUNNING;
+	r->saga = saga_new(w);
+	r->workflow = mem_dup(w->name);
+	r->version = s->version;
+	r->definition = s->version == 0 ? mem_dup(definition_text(def)) : NULL;
+	r->input = json_dumps(input, JSON_COMPACT);
+	r->accepted = true; /* its first record is forced */
+	r->deadline_us = deadline_ms != 0 ? e->wall_us + deadline_ms * 1000 : 0;
+	*out = txn_add(e, r);
+	(*out)->definition = definition_hold(def);
+	saga_begin(e, *out);
+	return RC_OK;
+}
+
+static enum rc begin(struct engine *e, struct submit *s, struct txn **out, struct err *err)
+{
+	struct definition *def =
+		s->workflow != NULL
+			? catalog_hold(e, s->workflow, &s->version, err)
+			: definitions_get(e->definitions, s->definition, s->definition_size, err);
+	const struct workflow *w;
+	json_t *input = NULL;
+	enum rc rc;
+
+	if (def == NULL)
+		return err->code;
+	w = definition_workflow(def);
+	rc = workflow_input(w, s->input, &input, err);
+	if (rc == RC_OK)
+		rc = w->saga ? begin_saga(e, s, def, input, out, err)
+			     : begin_plain(e, s, w, input, out, err);
+	json_decref(input);
+	definition_release(e->definitions, def);
+	return rc;
+}
+
+void engine_submit(struct engine *e, uint64_t client, const struct submit *given)
+{
+	struct submit s = *given;
 	struct txn *t;
 	struct err err;
 
-	if (seen_before(e, client, s))
+	if (seen_before(e, client, &s))
 		return;
 	if (e->draining) {
-		refuse(e, client, ANSWER_STOPPING,
-		       "the coordinator is stopping: submit again later");
+		client_refuse(e, client, ANSWER_STOPPING,
+			      "the coordinator is stopping: submit again later");
 		return;
 	}
 	if (e->in_flight >= e->settings.max_in_flight) {
-		refuse(e, client, ANSWER_FULL,
-		       "too many transactions are in flight: submit again later");
+		client_refuse(e, client, ANSWER_FULL,
+			      "too many transactions are in flight: submit again later");
 		return;
 	}
-	if (check_plan(e, s->plan, &err) != RC_OK) {
-		refuse(e, client, ANSWER_INVALID, err.text);
+	if (begin(e, &s, &t, &err) != RC_OK) {
+		client_refuse(e, client,
+			      err.code == RC_NOT_FOUND ? ANSWER_NOT_FOUND : ANSWER_INVALID,
+			      err.text);
 		return;
 	}
-	t = admit(e, s);
-	if (t->rec->accepted)
-		effects_record(e, t, TXN_ACCEPTED);
-	txn_begin(e, t);
-	answer_or_wait(e, t, client, s->wait, s->wait_ms, false);
+	answer_or_wait(e, t, client, s.wait, s.wait_ms, false);
 }
 
 /* ---- one ---- */
@@ -268,18 +304,21 @@ void engine_get(struct engine *e, uint64_t client, const char *gid, uint64_t wai
 	if (rc == RC_OK)
 		show(e, 0, client, r, true);
 	else if (rc == RC_NOT_FOUND)
-		refuse(e, client, ANSWER_NOT_FOUND,
-		       "no such transaction: it was never submitted, or was not decided before a "
-		       "restart and so was not committed");
+		client_refuse(
+			e, client, ANSWER_NOT_FOUND,
+			"no such transaction: it was never submitted, or was not decided before a "
+			"restart and so was not committed");
 	else
-		refuse(e, client, ANSWER_FAILED, err.text);
+		client_refuse(e, client, ANSWER_FAILED, err.text);
 	record_free(r);
 }
 
-/* ---- a person's word ---- */
+void client_show(struct engine *e, struct txn *t, uint64_t client)
+{
+	show(e, t->batch, client, t->rec, true);
+}
 
-/* The transaction, if it is in memory; else the client is told why not. */
-static struct txn *find_or_refuse(struct engine *e, uint64_t client, const char *gid)
+struct txn *client_find(struct engine *e, uint64_t client, const char *gid)
 {
 	struct txn *t;
 
@@ -289,40 +328,22 @@ static struct txn *find_or_refuse(struct engine *e, uint64_t client, const char 
 	return t;
 }
 
-void engine_forget(struct engine *e, uint64_t client, const char *gid, const char *reason)
+void engine_events(struct engine *e, uint64_t client, const char *gid, uint64_t after,
+		   uint64_t wait_ms)
 {
-	struct txn *t = find_or_refuse(e, client, gid);
-	char *text;
+	struct waiter *w;
+	struct txn *t;
 
-	if (t == NULL)
-		return;
-	if (!needs_a_person(t->rec->state)) {
-		refuse(e, client, ANSWER_CONFLICT, "this transaction is not stuck");
+	HASH_FIND_STR(e->txns, gid, t);
+	if (t == NULL) {
+		effects_events(e, 0, client, gid, after);
 		return;
 	}
-	text = mem_printf("%s; forgotten by a person: %s",
-			  t->rec->reason != NULL ? t->rec->reason : "hazard", reason);
-	txn_event(e, t, TXN_EV_FORGET, 0, text);
-	free(text);
-	show(e, t->batch, client, t->rec, true);
-}
-
-void engine_cancel(struct engine *e, uint64_t client, const char *gid, const char *reason)
-{
-	struct txn *t = find_or_refuse(e, client, gid);
-	char *text;
-
-	if (t == NULL)
-		return;
-	if (t->rec->state != TXN_PREPARING && t->rec->state != TXN_ONE_PHASE &&
-	    t->rec->state != TXN_ABORTING && t->rec->state != TXN_ABORTED) {
-		refuse(e, client, ANSWER_CONFLICT, "too late: the decision to commit was made");
+	if (wait_ms == 0 || record_finished(t->rec->state) || t->rec->events > after) {
+		effects_events(e, t->events_batch, client, gid, after);
 		return;
 	}
-	text = mem_printf("cancelled: %s", reason != NULL ? reason : "no reason given");
-	txn_event(e, t, TXN_EV_CANCEL, 0, text);
-	if (t->rec->state == TXN_ONE_PHASE)
-		effects_record(e, t, TXN_ONE_PHASE); /* a restart must not run it again */
-	free(text);
-	show(e, t->batch, client, t->rec, true);
+	w = waiter_add(e, t, client, WAIT_FINISHED, wait_ms, true);
+	w->events = true;
+	w->after = after;
 }

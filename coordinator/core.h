@@ -1,9 +1,9 @@
 /* core.h - what the engine is made of.  Private to engine.c, jobs.c, results.c,
- * resources.c, agents.c, inquiries.c, effects.c, clients.c and lists.c; nobody else
- * includes it.
+ * resources.c, agents.c, inquiries.c, effects.c, clients.c, lists.c, and of sagas:
+ * sagas.c, calls.c, groups.c, catalog.c, history.c, persons.c; nobody else includes it.
  *
- *   txn ──< job            one job per branch: the command that it is owed, and
- *                          where that command is on its way to an agent
+ *   txn ──< job            one job per branch (or step of a saga): the command that
+ *                          it is owed, and where that is on its way to an agent
  *   resource ──< job       parked: no agent can take it now
  *   agent ──< job          in its outbox, or sent and unanswered
  *   batch ──< effect       held until the batch is durable
@@ -13,6 +13,7 @@
 #define COORDINATOR_CORE_H
 
 #include "base/heap.h"
+#include "coordinator/definitions.h"
 #include "coordinator/engine.h"
 #include "coordinator/txn.h"
 
@@ -36,7 +37,13 @@ enum {
 	 * grows, an idle one is left asleep. */
 	PRUNE_BUSY_US = 100 * 1000,
 	PRUNE_IDLE_US = 10 * 1000 * 1000,
-	OUTPUTS_MAX = 8 << 20, /* bytes, of all branches of a transaction */
+	OUTPUTS_MAX = 8 << 20, /* bytes, of all branches or steps of a transaction */
+	/* An agent ends a call by its timeout; its answer may take this much longer. */
+	CALL_GRACE_MS = 5 * 1000,
+	RETRY_AFTER_MAX_MS = 3600 * 1000,
+	/* Steps of one saga that are opened in one go; then others have their turn. */
+	STEPS_A_TURN = 16,
+	WORKFLOWS_MAX = 10000, /* names, and versions of one */
 };
 
 /* Where a job's command is. */
@@ -62,15 +69,20 @@ struct job {
 	bool shared;           /* the command may have gone to more than one agent */
 	uint64_t ticket;       /* of the effect that holds it; an older effect is void */
 	uint64_t pipe;         /* JOB_SENT: on which connection */
-	uint64_t retry_us;     /* 0: no retry is planned */
+	uint64_t retry_us;     /* 0: no retry is planned; of a call also: its time is over */
+	int written;           /* enum step_state that the journal was last given; 0: none */
 	struct job *prev, *next;
 };
 
 struct txn {
 	struct record *rec;
 	struct job *jobs;
-	uint64_t batch;       /* the last forced batch that has news of it */
-	uint64_t deadline_us; /* to vote */
+	uint64_t batch;        /* the last forced batch that has news of it */
+	uint64_t events_batch; /* the batch with the newest line of its history */
+	uint64_t deadline_us;  /* to vote; of a saga: to get past the pivot; UINT64_MAX: none */
+	struct definition *definition; /* of a saga; held */
+	bool settling;                 /* a saga: what it owes is being seen to */
+	bool unsettled;                /* … and must be looked at once more */
 	struct heap_node timer;
 	struct waiter *waiters;
 	struct txn *next_over; /* ended: leaves memory when its end is durable */
@@ -82,7 +94,9 @@ struct waiter {
 	uint64_t client;
 	struct txn *txn;
 	enum wait_for want;
-	bool get; /* asked by a GET: answered 200 whatever the state */
+	bool get;    /* asked by a GET: answered 200 whatever the state */
+	bool events; /* wants lines of the history after `after` */
+	uint64_t after;
 	struct heap_node timer;
 	struct waiter *prev, *next;
 	UT_hash_handle hh; /* by client */
@@ -137,6 +151,8 @@ struct effect {
 	struct job *job; /* NULL: an answer */
 	uint64_t ticket;
 	uint64_t client;
+	bool events; /* the answer is the history of `text` after `after`, read then */
+	uint64_t after;
 	enum answer_code code;
 	char *json;
 	char *text;
@@ -157,6 +173,20 @@ struct batch {
 
 struct counters {
 	uint64_t begun, committed, rolled_back, hazards;
+	uint64_t attempts, retried, undone; /* of the steps of sagas */
+};
+
+/* A published workflow. */
+struct flow_version {
+	uint64_t published_us;
+	struct definition *definition; /* held; NULL: not in memory */
+};
+
+struct flow {
+	char *name;
+	struct flow_version *versions; /* the first is version 1 */
+	uint32_t n_versions, active;   /* active: from 1 */
+	UT_hash_handle hh;             /* by name */
 };
 
 struct engine {
@@ -169,7 +199,11 @@ struct engine {
 	bool draining;
 
 	struct txn *txns;
-	size_t in_flight; /* not finished */
+	size_t in_flight; /* not finished; groups of sagas aside */
+	bool begun;       /* what was loaded has been continued */
+	uint64_t random;  /* state of the jitter's generator */
+	struct flow *flows;
+	struct definitions *definitions;
 	struct resource *resources;
 	struct agent *agents;
 	struct agent *dirty; /* agents with something to send */
@@ -192,6 +226,15 @@ struct engine {
 
 /* Stages what entering r->state asks for; `before` is where it came from. */
 void effects_record(struct engine *e, struct txn *t, enum txn_state before);
+/* Stages a saga's own row, `whole` or only that it ended. */
+void effects_record_saga(struct engine *e, struct txn *t, bool whole);
+/* Stages the n-th step of a saga; `forced`: nothing of it leaves before it is durable. */
+void effects_record_step(struct engine *e, struct txn *t, size_t n, bool forced);
+/* Stages something else that must be durable; gives the batch to wait for. */
+uint64_t effects_stage_forced(struct engine *e);
+/* Answers `client` with the history of `gid` when batch `batch` is durable. */
+void effects_events(struct engine *e, uint64_t batch, uint64_t client, const char *gid,
+		    uint64_t after);
 /* The batch that a reader of everything must wait for. */
 uint64_t effects_latest(const struct engine *e);
 /* Stages something else that may wait. */
@@ -217,6 +260,13 @@ void txn_event(struct engine *e, struct txn *t, enum txn_event ev, size_t branch
 struct txn *txn_add(struct engine *e, struct record *r);
 /* Begins an accepted or new one, in the present epoch. */
 void txn_begin(struct engine *e, struct txn *t);
+/* One job for each branch or step. */
+static inline size_t txn_jobs(const struct txn *t)
+{
+	return t->rec->saga != NULL ? t->rec->saga->n_steps : t->rec->n_branches;
+}
+/* It has come to its end. */
+void txn_count_end(struct engine *e, const struct txn *t);
 /* Gives each job of a loaded transaction its way. */
 void txn_continue(struct engine *e, struct txn *t);
 void txn_free(struct engine *e, struct txn *t);
@@ -235,6 +285,90 @@ static inline struct record_branch *job_branch(const struct job *job)
 {
 	return &job->txn->rec->branches[job->branch];
 }
+static inline bool command_is_call(enum command_kind kind)
+{
+	return kind == COMMAND_DO || kind == COMMAND_UNDO;
+}
+/* Work that takes a place in an agent's window. */
+static inline bool command_is_work(enum command_kind kind)
+{
+	return kind == COMMAND_PREPARE || kind == COMMAND_ONCE || command_is_call(kind);
+}
+/* True when a saga or a hazard waits for a person. */
+bool txn_is_stuck(enum txn_state s);
+
+/* ---- sagas.c: the steps of a saga ---- */
+
+/* Writes a new saga down and starts it. */
+void saga_begin(struct engine *e, struct txn *t);
+/* Takes one from the journal up again, once all are loaded. */
+void saga_continue(struct engine *e, struct txn *t);
+/* Steps its machine, journals, and sees to what it owes then. */
+void saga_happen(struct engine *e, struct txn *t, const struct saga_news *news);
+/* An attempt of a step ended otherwise than planned; `retry_after_ms` 0: no wish. */
+void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
+		       uint64_t retry_after_ms);
+void saga_timer_due(struct engine *e, struct txn *t);
+/* What expressions of `t` read; `*input` is to be json_decref'ed. */
+struct workflow_data saga_data(const struct txn *t, json_t **input);
+static inline struct saga_step *job_step(const struct job *job)
+{
+	return &job->txn->rec->saga->steps[job->branch];
+}
+
+/* ---- calls.c: a step that is one call ---- */
+
+/* Renders its arguments, if it has none yet. RC_INVALID, RC_TOO_BIG. */
+enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *err);
+void call_dispatch(struct engine *e, struct job *job);
+void call_fill(struct engine *e, const struct job *job, struct command *c);
+/* It is being handed to the agent. */
+void call_sent(struct engine *e, struct agent *a, struct job *job);
+void call_result(struct engine *e, struct agent *a, struct txn *t, const struct result *r);
+void call_orphaned(struct engine *e, struct job *job);
+
+/* ---- groups.c: a step that is an atomic group ---- */
+
+/* Begins the next attempt, as a transaction of its own.  RC_INVALID, RC_TOO_BIG: it
+ * cannot be said what to do. */
+enum rc group_begin(struct engine *e, struct txn *t, size_t step, struct err *err);
+/* Asks the transaction of an attempt that is under way to roll back. */
+void group_cancel(struct engine *e, struct txn *t, size_t step);
+/* The group `t` ended, or is a hazard: tells its saga. */
+void group_moved(struct engine *e, struct txn *t);
+/* After a restart: what became of the attempt that was under way. */
+void group_recover(struct engine *e, struct txn *t, size_t step);
+/* The gid of the step's newest attempt. */
+void group_gid(const struct record *saga, size_t step, char out[GID_MAX + 1]);
+
+/* ---- catalog.c: published workflows ---- */
+
+/* The definition of a published version (0: the active one), held; `*version` says
+ * which it is.  NULL with `err` filled: RC_NOT_FOUND, RC_INVALID, RC_IO. */
+struct definition *catalog_hold(struct engine *e, const char *name, uint32_t *version,
+				struct err *err);
+void catalog_fini(struct engine *e);
+
+/* ---- plans.c: what is asked for against what resources can do ---- */
+
+/* Every operation must be declared, and its arguments be exactly those declared. */
+enum rc plan_check(struct engine *e, const struct plan *plan, struct err *err);
+/* Every resource and operation of a saga must be known, and serve what is asked. */
+enum rc plan_check_saga(struct engine *e, const struct workflow *w, struct err *err);
+/* The arguments of one call, `what` says whose ("step pay"). */
+enum rc plan_check_args(struct engine *e, const char *what, const char *resource,
+			const char *operation, const char *args, struct err *err);
+
+/* ---- history.c ---- */
+
+/* Writes a line; takes `line`. */
+void history_add(struct engine *e, struct txn *t, json_t *line);
+/* A line with an event and perhaps a reason; with a step. */
+void history_say(struct engine *e, struct txn *t, const char *event, const char *reason);
+void history_step(struct engine *e, struct txn *t, size_t step, const char *event,
+		  const char *reason);
+/* Reads the history and answers now. */
+void history_answer(struct engine *e, uint64_t client, const char *gid, uint64_t after);
 
 /* ---- results.c: the agents' word ---- */
 
@@ -280,6 +414,13 @@ void inquiries_clear(struct agent *a);
 
 /* After a change of state: answers the waiters that have what they want. */
 void clients_notify(struct engine *e, struct txn *t);
+/* After a new line of its history. */
+void clients_news(struct engine *e, struct txn *t);
+/* Answers with the present state of `t`, or with a refusal. */
+void client_show(struct engine *e, struct txn *t, uint64_t client);
+void client_refuse(struct engine *e, uint64_t client, enum answer_code code, const char *text);
+/* The transaction, if it is in memory; else the client is told why not. */
+struct txn *client_find(struct engine *e, uint64_t client, const char *gid);
 void clients_turn(struct engine *e);
 void clients_fini(struct engine *e);
 

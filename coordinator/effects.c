@@ -106,6 +106,45 @@ void effects_record(struct engine *e, struct txn *t, enum txn_state before)
 		LL_PREPEND2(e->open->over, t, next_over);
 }
 
+/* A saga's decision may be its end, so that ends are forced as well. */
+void effects_record_saga(struct engine *e, struct txn *t, bool whole)
+{
+	if (whole)
+		e->journal.put(e->journal.self, t->rec);
+	else
+		e->journal.end(e->journal.self, t->rec);
+	stage(e, true);
+	t->batch = e->open->id;
+	if (record_finished(t->rec->state))
+		LL_PREPEND2(e->open->over, t, next_over);
+}
+
+void effects_record_step(struct engine *e, struct txn *t, size_t n, bool forced)
+{
+	e->journal.put_step(e->journal.self, t->rec, n);
+	stage(e, forced);
+	if (forced)
+		t->batch = e->open->id;
+}
+
+uint64_t effects_stage_forced(struct engine *e)
+{
+	stage(e, true);
+	return e->open->id;
+}
+
+void effects_events(struct engine *e, uint64_t batch, uint64_t client, const char *gid,
+		    uint64_t after)
+{
+	struct effect *x = mem_new(1, sizeof *x);
+
+	x->client = client;
+	x->events = true;
+	x->after = after;
+	x->text = mem_dup(gid);
+	append(list_for(e, batch), x);
+}
+
 uint64_t effects_latest(const struct engine *e)
 {
 	return e->forced ? e->open->id : e->last_forced;
@@ -168,7 +207,9 @@ static void release(struct engine *e, struct effect *x)
 {
 	struct job *job = x->job;
 
-	if (job == NULL)
+	if (x->events)
+		history_answer(e, x->client, x->text, x->after);
+	else if (job == NULL)
 		e->clients_port.answer(e->clients_port.self, x->client, x->code, x->json, x->text);
 	else if (job->place == JOB_HELD && job->ticket == x->ticket)
 		job_dispatch(e, job);

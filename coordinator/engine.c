@@ -13,6 +13,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static void note_newest(const struct record *r, void *arg)
 {
@@ -34,6 +35,8 @@ struct engine *engine_new(const struct engine_settings *settings,
 	e->journal = *journal;
 	e->agents_port = *agents_port;
 	e->clients_port = *clients_port;
+	e->definitions = definitions_new();
+	e->random = settings->seed;
 	effects_init(e);
 	/* The wall clock may have gone back since: a number must not come twice. */
 	if (journal->list(journal->self, &newest, note_newest, &e->last_seq, &err) != RC_OK)
@@ -52,6 +55,8 @@ void engine_free(struct engine *e)
 	HASH_ITER (hh, e->txns, t, next)
 		txn_free(e, t);
 	agents_fini(e);
+	catalog_fini(e);
+	definitions_free(e->definitions);
 	HASH_ITER (hh, e->resources, res, tmp) {
 		HASH_DEL(e->resources, res);
 		resource_free(res);
@@ -63,21 +68,72 @@ void engine_free(struct engine *e)
 	free(e);
 }
 
+static enum rc damaged(const struct record *r, const char *how, struct err *err)
+{
+	return err_set(err, RC_INVALID,
+		       "the journal is damaged: transaction %s %s; restore the data directory from "
+		       "a backup",
+		       r->gid, how);
+}
+
+/* Gives the saga the definition that it began with. */
+static enum rc load_definition(struct engine *e, struct record *r, struct definition **out,
+			       struct err *err)
+{
+	uint32_t version = r->version;
+
+	if (version != 0)
+		*out = catalog_hold(e, r->workflow, &version, err);
+	else if (r->definition != NULL)
+		*out = definitions_get(e->definitions, r->definition, strlen(r->definition), err);
+	else
+		return damaged(r, "has no definition", err);
+	if (*out == NULL)
+		return err_wrap(err, "transaction %s: its workflow cannot be read", r->gid);
+	r->saga->def = definition_workflow(*out);
+	if (r->saga->def->n_steps != r->saga->n_steps || !saga_valid(r->saga))
+		return damaged(r, "is in a state that cannot be", err);
+	return RC_OK;
+}
+
+static enum rc load_saga(struct engine *e, struct record *r, struct err *err)
+{
+	struct definition *def = NULL;
+	enum rc rc = load_definition(e, r, &def, err);
+
+	if (rc == RC_OK) {
+		txn_add(e, r)->definition = def;
+	} else {
+		definition_release(e->definitions, def);
+		record_free(r);
+	}
+	return rc;
+}
+
 enum rc engine_load(struct engine *e, struct record *r, struct err *err)
 {
 	enum rc rc = RC_OK;
 
+	if (r->saga != NULL)
+		return load_saga(e, r, err);
 	if (txn_valid(r)) {
 		txn_continue(e, txn_add(e, r));
 	} else {
-		rc = err_set(
-			err, RC_INVALID,
-			"the journal is damaged: transaction %s is %s with branches that are not; "
-			"restore the data directory from a backup",
-			r->gid, record_status(r->state));
+		rc = damaged(r, "is in a state that its branches are not in", err);
 		record_free(r);
 	}
 	return rc;
+}
+
+/* Sagas go on once everything is loaded: they look at their groups. */
+static void begin(struct engine *e)
+{
+	struct txn *t, *next;
+
+	e->begun = true;
+	HASH_ITER (hh, e->txns, t, next)
+		if (t->rec->saga != NULL)
+			saga_continue(e, t);
 }
 
 void engine_load_resource(struct engine *e, const struct resource_info *info)
@@ -120,6 +176,8 @@ static void prune(struct engine *e)
 
 void engine_turn(struct engine *e)
 {
+	if (!e->begun)
+		begin(e);
 	txn_timers(e);
 	clients_turn(e);
 	agents_turn(e);
@@ -139,7 +197,7 @@ uint64_t engine_due(const struct engine *e)
 {
 	uint64_t at = effects_due(e);
 
-	if (e->dirty != NULL)
+	if (e->dirty != NULL || !e->begun)
 		return 0;
 	if (e->settings.retention_ms != 0 && e->pruned_us + PRUNE_IDLE_US < at)
 		at = e->pruned_us + PRUNE_IDLE_US;

@@ -7,6 +7,8 @@
  * Who may get a command:
  *   PREPARE, ONCE      any ready agent of the resource with room in its window;
  *                      sent again only to the same incarnation, which knows it
+ *   DO                 the same; a DO whose attempt is under way only to its agent
+ *   UNDO               the agent that had the DO if it can take it, else any
  *   COMMIT             its own agent if it is there, else any of the resource
  *   ROLLBACK,          its own agent: only that one can end the sessions that may
  *   SETTLE_ONCE        still work on the branch.  Once it has voted: any. */
@@ -34,9 +36,10 @@ void job_unlist(struct job *job)
 	job->place = JOB_IDLE;
 }
 
-static bool is_work(enum command_kind kind)
+bool txn_is_stuck(enum txn_state s)
 {
-	return kind == COMMAND_PREPARE || kind == COMMAND_ONCE;
+	return s == TXN_COMMIT_HAZARD || s == TXN_ABORT_HAZARD || s == TXN_SAGA_RUN_STUCK ||
+	       s == TXN_SAGA_FINISH_STUCK || s == TXN_SAGA_UNDO_STUCK;
 }
 
 /* ---- choosing an agent ---- */
@@ -65,9 +68,13 @@ static struct agent *least_loaded(struct engine *e, const struct resource *res, 
 
 static struct agent *choose(struct engine *e, const struct job *job)
 {
-	if (is_work(job->command))
+	const bool here = usable(job->agent, job->resource);
+
+	if (job->command == COMMAND_UNDO && here && job->agent->open < job->agent->window)
+		return job->agent;
+	if (command_is_work(job->command))
 		return least_loaded(e, job->resource, true);
-	if (usable(job->agent, job->resource))
+	if (here)
 		return job->agent;
 	if (job->command == COMMAND_COMMIT || job->voted || job->agent == NULL)
 		return least_loaded(e, job->resource, false);
@@ -87,16 +94,20 @@ bool job_assign(struct engine *e, struct job *job)
 
 void job_dispatch(struct engine *e, struct job *job)
 {
+	if (command_is_call(job->command)) {
+		call_dispatch(e, job);
+		return;
+	}
 	job_unlist(job);
 	if (job_branch(job)->state == BR_WAITING && job->counted != NULL) {
 		job->counted->open--; /* its agent went before it was sent */
 		job->counted = NULL;
 	}
-	if (is_work(job->command) && job_branch(job)->state == BR_WORKING) {
+	if (command_is_work(job->command) && job_branch(job)->state == BR_WORKING) {
 		agent_give(e, job->agent, job);
 	} else if (job_assign(e, job)) {
 		return;
-	} else if (is_work(job->command)) {
+	} else if (command_is_work(job->command)) {
 		job->place = JOB_FRESH;
 		DL_APPEND(job->resource->fresh, job);
 	} else {
@@ -194,6 +205,10 @@ static void deadline_passed(struct engine *e, struct txn *t)
 
 void txn_timer_due(struct engine *e, struct txn *t)
 {
+	if (t->rec->saga != NULL) {
+		saga_timer_due(e, t);
+		return;
+	}
 	if (waits_for_votes(t) && e->now_us >= t->deadline_us)
 		deadline_passed(e, t);
 	for (size_t i = 0; i < t->rec->n_branches; i++) {
@@ -216,17 +231,19 @@ struct txn *txn_add(struct engine *e, struct record *r)
 	struct txn *t = mem_new(1, sizeof *t);
 
 	t->rec = r;
-	t->jobs = mem_new(r->n_branches, sizeof *t->jobs);
-	for (uint32_t i = 0; i < r->n_branches; i++) {
-		const char *agent = r->branches[i].agent;
+	t->jobs = mem_new(txn_jobs(t), sizeof *t->jobs);
+	for (uint32_t i = 0; i < txn_jobs(t); i++) {
+		const char *agent =
+			r->saga != NULL ? r->saga->steps[i].agent : r->branches[i].agent;
 
 		t->jobs[i].txn = t;
 		t->jobs[i].branch = i;
-		t->jobs[i].resource = resource_need(e, r->branches[i].resource);
 		t->jobs[i].agent = agent != NULL ? agent_need(e, agent) : NULL;
+		if (r->saga == NULL)
+			t->jobs[i].resource = resource_need(e, r->branches[i].resource);
 	}
 	HASH_ADD_KEYPTR(hh, e->txns, r->gid, strlen(r->gid), t);
-	if (!record_finished(r->state))
+	if (!record_finished(r->state) && r->parent_seq == 0)
 		e->in_flight++;
 	return t;
 }
@@ -234,8 +251,9 @@ struct txn *txn_add(struct engine *e, struct record *r)
 void txn_free(struct engine *e, struct txn *t)
 {
 	assert(t->waiters == NULL);
-	for (size_t i = 0; i < t->rec->n_branches; i++)
+	for (size_t i = 0; i < txn_jobs(t); i++)
 		job_unlist(&t->jobs[i]);
+	definition_release(e->definitions, t->definition);
 	heap_remove(&e->txn_timers, &t->timer);
 	HASH_DEL(e->txns, t);
 	record_free(t->rec);
@@ -266,8 +284,10 @@ static void follow(struct engine *e, struct txn *t, uint32_t branch)
 		effects_hold_job(e, job);
 }
 
-static void count_end(struct engine *e, const struct txn *t)
+void txn_count_end(struct engine *e, const struct txn *t)
 {
+	if (t->rec->parent_seq != 0)
+		return; /* its saga counts */
 	e->in_flight--;
 	if (t->rec->state == TXN_COMMITTED)
 		e->counters.committed++;
@@ -285,7 +305,7 @@ void txn_event(struct engine *e, struct txn *t, enum txn_event ev, size_t branch
 	if (moved) {
 		if (record_finished(r->state)) {
 			r->finished_us = e->wall_us;
-			count_end(e, t);
+			txn_count_end(e, t);
 		}
 		if (r->state == TXN_COMMIT_HAZARD || r->state == TXN_ABORT_HAZARD) {
 			e->counters.hazards++;
@@ -304,6 +324,8 @@ void txn_event(struct engine *e, struct txn *t, enum txn_event ev, size_t branch
 			txn_begin(e, t);
 		set_timer(e, t);
 		clients_notify(e, t);
+		if (r->parent_seq != 0)
+			group_moved(e, t);
 	}
 }
 

@@ -66,6 +66,9 @@ static void info_copy(struct resource_info *to, const struct resource_info *from
 	to->name = mem_dup(from->name);
 	to->adapter = mem_dup(from->adapter);
 	to->one_phase = from->one_phase;
+	to->calls = from->calls;
+	to->exact = from->exact;
+	to->groups = from->groups;
 	to->n_operations = from->n_operations;
 	to->operations = mem_new(from->n_operations, sizeof *to->operations);
 	for (size_t i = 0; i < from->n_operations; i++) {
@@ -92,6 +95,7 @@ static bool operation_same(const struct operation_info *x, const struct operatio
 static bool info_same(const struct resource_info *x, const struct resource_info *y)
 {
 	if (strcmp(x->adapter, y->adapter) != 0 || x->one_phase != y->one_phase ||
+	    x->calls != y->calls || x->exact != y->exact || x->groups != y->groups ||
 	    x->n_operations != y->n_operations)
 		return false;
 	for (size_t i = 0; i < x->n_operations; i++)

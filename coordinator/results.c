@@ -118,6 +118,11 @@ void job_result(struct engine *e, struct agent *a, const struct result *r)
 	HASH_FIND_STR(e->txns, r->id.gid, t);
 	if (t == NULL || t->rec->epoch != r->id.epoch)
 		return; /* of a time that is over */
+	if (t->rec->saga != NULL || command_is_call(r->call)) {
+		if (t->rec->saga != NULL && command_is_call(r->call))
+			call_result(e, a, t, r);
+		return;
+	}
 	for (size_t i = 0; i < t->rec->n_branches; i++) {
 		struct job *job = &t->jobs[i];
 
@@ -135,9 +140,14 @@ void job_result(struct engine *e, struct agent *a, const struct result *r)
 
 void job_orphaned(struct engine *e, struct job *job)
 {
-	struct record_branch *b = job_branch(job);
+	struct record_branch *b;
 	char reason[300];
 
+	if (command_is_call(job->command)) {
+		call_orphaned(e, job);
+		return;
+	}
+	b = job_branch(job);
 	if (b->state == BR_WORKING) {
 		snprintf(reason, sizeof reason,
 			 "branch %s at %s: agent %s started anew before it answered", b->name,

@@ -174,6 +174,7 @@ static void step_preparing(struct record *r, enum txn_event ev, struct record_br
 		if (!any(r, IN(WAITING) | IN(WORKING)))
 			decide_commit(r);
 	} else if (ev == TXN_EV_REFUSED || ev == TXN_EV_ROLLED_BACK) {
+		r->refused = ev == TXN_EV_REFUSED;
 		vote_no(r, b, reason);
 	} else if (ev == TXN_EV_LOST) {
 		explain(&b->reason, reason);
@@ -197,6 +198,7 @@ static void step_once(struct record *r, enum txn_event ev, struct record_branch 
 		move(r, TXN_ACCEPTED);
 	} else if ((ev == TXN_EV_REFUSED || ev == TXN_EV_ROLLED_BACK) && b->state != BR_WAITING) {
 		/* A refusal says that the ONCE was not done, and an agent does it once. */
+		r->refused = ev == TXN_EV_REFUSED;
 		explain(&b->reason, ev == TXN_EV_REFUSED ? reason : NULL);
 		if (ev == TXN_EV_REFUSED || r->reason == NULL)
 			explain(&r->reason, reason);

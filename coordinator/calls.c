@@ -1,0 +1,178 @@
+/* calls.c - a step that is one call: its way to an agent and back.
+ *
+ * The key of a call is gid/step/do or gid/step/undo, in every epoch and for every
+ * attempt.  While an attempt is under way, the call is sent again only to the same
+ * agent, which knows it; when its time is over or the agent started anew, nobody can
+ * say what became of it, and the next attempt may go anywhere. */
+#include "base/mem.h"
+#include "coordinator/core.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t timeout_ms(const struct engine *e, const struct job *job)
+{
+	const struct work *work = saga_work(job->txn->rec->saga, job->branch);
+
+	return work->timeout_ms != 0 ? work->timeout_ms : e->settings.call_ms;
+}
+
+enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *err)
+{
+	const struct workflow *w = definition_workflow(t->definition);
+	struct saga_step *st = &t->rec->saga->steps[step];
+	const bool undo = st->state == STEP_UNDOING;
+	const struct work *work = undo ? &w->steps[step].undo : &w->steps[step].action;
+	char what[NAME_MAX_LEN + 40], *args;
+	struct workflow_data data;
+	json_t *input;
+	enum rc rc;
+
+	if (st->args != NULL)
+		return RC_OK;
+	data = saga_data(t, &input);
+	rc = workflow_args(w, step, undo, &data, &args, err);
+	json_decref(input);
+	if (rc != RC_OK)
+		return rc;
+	snprintf(what, sizeof what, "step %s%s", st->name, undo ? ", compensation" : "");
+	rc = plan_check_args(e, what, work->resource, work->operation, args, err);
+	if (rc == RC_OK)
+		st->args = args;
+	else
+		free(args);
+	return rc;
+}
+
+void call_dispatch(struct engine *e, struct job *job)
+{
+	job_unlist(job);
+	if (job_step(job)->out) {
+		agent_give(e, job->agent, job);
+		return;
+	}
+	agent_branch_over(e, job); /* its agent went before it was sent */
+	if (job_assign(e, job))
+		return;
+	job->place = JOB_FRESH;
+	DL_APPEND(job->resource->fresh, job);
+}
+
+void call_fill(struct engine *e, const struct job *job, struct command *c)
+{
+	const struct saga_step *st = job_step(job);
+	const struct work *work = saga_work(job->txn->rec->saga, job->branch);
+	const uint64_t ms = timeout_ms(e, job);
+
+	*c = (struct command){
+		.kind = job->command,
+		.id = {work->resource, job->txn->rec->gid, e->settings.epoch, st->name},
+		.operation = work->operation,
+		.args = {st->args, strlen(st->args)},
+		.timeout_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
+		.attempt = st->out ? st->attempts : st->attempts + 1,
+		.repeat = job->sends > 0,
+	};
+}
+
+void call_sent(struct engine *e, struct agent *a, struct job *job)
+{
+	struct saga_step *st = job_step(job);
+	const struct saga_news news = {SAGA_EV_ATTEMPT, job->branch, NULL, false};
+
+	if (st->agent == NULL || strcmp(st->agent, a->name) != 0) {
+		free(st->agent);
+		st->agent = mem_dup(a->name);
+	}
+	if (st->out)
+		return; /* once more, after a lost connection: its time goes on */
+	saga_step(job->txn->rec->saga, &news);
+	job_retry_in(e, job, (timeout_ms(e, job) + CALL_GRACE_MS) * 1000);
+}
+
+/* ---- answers ---- */
+
+static size_t outputs_size(const struct saga *s)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < s->n_steps; i++)
+		sum += s->steps[i].output != NULL ? strlen(s->steps[i].output) : 0;
+	return sum;
+}
+
+/* False if there is no room for it: it is dropped. */
+static bool keep_output(struct txn *t, size_t step, const struct result *r)
+{
+	struct saga_step *st = &t->rec->saga->steps[step];
+
+	if (r->output.size == 0 || st->state == STEP_UNDOING)
+		return true;
+	if (outputs_size(t->rec->saga) + r->output.size > OUTPUTS_MAX)
+		return false;
+	free(st->output);
+	st->output = mem_dup_bytes(r->output.data, r->output.size);
+	return true;
+}
+
+static enum saga_event event_of(enum result_kind kind)
+{
+	switch (kind) {
+	case RESULT_DONE: return SAGA_EV_DONE;
+	case RESULT_REFUSED: return SAGA_EV_REFUSED;
+	case RESULT_RETRY: return SAGA_EV_RETRY;
+	case RESULT_PENDING: return SAGA_EV_PENDING;
+	default: return SAGA_EV_UNKNOWN;
+	}
+}
+
+/* A yes counts whichever attempt it is of; anything else only if it is of the one
+ * that is under way. */
+static bool counts(const struct job *job, const struct result *r)
+{
+	const struct saga_step *st = job_step(job);
+
+	if (job->command != r->call)
+		return false;
+	return r->kind == RESULT_DONE || (st->out && r->attempt == st->attempts);
+}
+
+static void take(struct engine *e, struct job *job, const struct result *r)
+{
+	static const struct saga_news full = {
+		SAGA_EV_CANCEL, 0, "the outputs of all steps together are over 8 MiB", false};
+	struct txn *t = job->txn;
+	const struct saga_news news = {event_of(r->kind), job->branch, r->reason,
+				       job->resource->info.exact};
+	const bool kept = r->kind != RESULT_DONE || keep_output(t, job->branch, r);
+
+	saga_attempt_over(e, t, &news, r->retry_after_ms);
+	if (!kept)
+		saga_happen(e, t, &full);
+}
+
+void call_result(struct engine *e, struct agent *a, struct txn *t, const struct result *r)
+{
+	(void)a;
+	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
+		struct job *job = &t->jobs[i];
+
+		if (strcmp(t->rec->saga->steps[i].name, r->id.branch) != 0)
+			continue;
+		if (counts(job, r))
+			take(e, job, r);
+		return;
+	}
+}
+
+void call_orphaned(struct engine *e, struct job *job)
+{
+	const struct saga_news news = {SAGA_EV_UNKNOWN, job->branch,
+				       "the agent started anew before it answered", false};
+
+	if (job_step(job)->out)
+		saga_attempt_over(e, job->txn, &news, 0);
+	else
+		call_dispatch(e, job);
+}

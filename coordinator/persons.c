@@ -1,0 +1,294 @@
+/* persons.c - a person's word about one transaction: cancel, retry, resolve, and the
+ * end of a call that was pending.
+ *
+ * Every word is journalled with its reason before it is answered. */
+#include "base/mem.h"
+#include "coordinator/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- finding ---- */
+
+/* The saga and the number of its step; else the client is told why not. */
+static struct txn *find_step(struct engine *e, uint64_t client, const char *gid, const char *step,
+			     size_t *at)
+{
+	struct txn *t = client_find(e, client, gid);
+	const struct saga *s = t != NULL ? t->rec->saga : NULL;
+
+	if (t == NULL)
+		return NULL;
+	for (*at = 0; s != NULL && *at < s->n_steps; ++*at)
+		if (strcmp(s->steps[*at].name, step) == 0)
+			return t;
+	client_refuse(e, client, ANSWER_NOT_FOUND,
+		      s == NULL ? "this transaction has no steps of its own: it is one atomic group"
+				: "the saga has no step of this name");
+	return NULL;
+}
+
+static void say(struct engine *e, struct txn *t, const char *event, const char *step,
+		const char *reason)
+{
+	json_t *line = json_pack("{s:s}", "event", event);
+
+	if (step != NULL)
+		json_object_set_new(line, "step", json_string(step));
+	if (reason != NULL)
+		json_object_set_new(line, "reason", json_string(reason));
+	history_add(e, t, line);
+	/* Whoever asked is answered when this line is durable. */
+	t->batch = effects_stage_forced(e);
+}
+
+/* ---- cancel ---- */
+
+static void cancel_saga(struct engine *e, struct txn *t, uint64_t client, const char *reason)
+{
+	const struct saga_news news = {SAGA_EV_CANCEL, 0, reason, false};
+	const enum saga_state s = t->rec->saga->state;
+
+	if (s != SAGA_RUNNING && s != SAGA_UNDOING && s != SAGA_UNDO_STUCK && s != SAGA_UNDONE) {
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      s == SAGA_RUN_STUCK
+				      ? "nobody can say whether its pivot was done: complete or "
+					"fail that step, or retry"
+				      : "too late: the saga is past its pivot");
+		return;
+	}
+	say(e, t, "cancelled", NULL, reason);
+	saga_happen(e, t, &news);
+	client_show(e, t, client);
+}
+
+void engine_cancel(struct engine *e, uint64_t client, const char *gid, const char *reason)
+{
+	struct txn *t = client_find(e, client, gid);
+	enum txn_state s;
+	char *text;
+
+	if (t == NULL)
+		return;
+	text = mem_printf("cancelled: %s", reason != NULL ? reason : "no reason given");
+	s = t->rec->state;
+	if (t->rec->parent_seq != 0) {
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      "this is an atomic group of a saga: cancel the saga");
+	} else if (t->rec->saga != NULL) {
+		cancel_saga(e, t, client, text);
+	} else if (s != TXN_PREPARING && s != TXN_ONE_PHASE && s != TXN_ABORTING &&
+		   s != TXN_ABORTED) {
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      "too late: the decision to commit was made");
+	} else {
+		txn_event(e, t, TXN_EV_CANCEL, 0, text);
+		if (t->rec->state == TXN_ONE_PHASE)
+			effects_record(e, t, TXN_ONE_PHASE); /* a restart must not run it again */
+		client_show(e, t, client);
+	}
+	free(text);
+}
+
+/* ---- retry ---- */
+
+/* True if the step had anything to try again. */
+static bool retry_step(struct engine *e, struct txn *t, size_t i, const char *reason)
+{
+	const struct saga_news again = {SAGA_EV_AGAIN, i, reason, false};
+	const struct saga_step *st = &t->rec->saga->steps[i];
+	struct job *job = &t->jobs[i];
+
+	if (st->state == STEP_STUCK) {
+		say(e, t, "retried", st->name, reason);
+		saga_happen(e, t, &again);
+		return true;
+	}
+	if (job->command == COMMAND_NONE || job->retry_us == 0 || st->out)
+		return false;
+	say(e, t, "retried", st->name, reason);
+	job_retry_in(e, job, 0);
+	return true;
+}
+
+void engine_retry(struct engine *e, uint64_t client, const char *gid, const char *step,
+		  const char *reason)
+{
+	size_t at = 0;
+	struct txn *t =
+		step != NULL ? find_step(e, client, gid, step, &at) : client_find(e, client, gid);
+	bool any = false;
+
+	if (t == NULL)
+		return;
+	if (t->rec->saga != NULL)
+		for (size_t i = 0; i < t->rec->saga->n_steps; i++)
+			if (step == NULL || i == at)
+				any = retry_step(e, t, i, reason) || any;
+	if (any)
+		client_show(e, t, client);
+	else
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      "there is nothing to try again: no step is stuck or waits for its "
+			      "next attempt");
+}
+
+/* ---- resolve ---- */
+
+static void forget(struct engine *e, struct txn *t, uint64_t client, const char *reason)
+{
+	char *text;
+
+	if (t->rec->state != TXN_COMMIT_HAZARD && t->rec->state != TXN_ABORT_HAZARD) {
+		client_refuse(e, client, ANSWER_CONFLICT, "this transaction is not stuck");
+		return;
+	}
+	text = mem_printf("%s; forgotten by a person: %s",
+			  t->rec->reason != NULL ? t->rec->reason : "hazard", reason);
+	txn_event(e, t, TXN_EV_FORGET, 0, text);
+	free(text);
+	client_show(e, t, client);
+}
+
+/* Of a saga: the hazards of its groups. */
+static void forget_groups(struct engine *e, struct txn *t, uint64_t client, const char *reason)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
+		char gid[GID_MAX + 1];
+		struct txn *group;
+
+		group_gid(t->rec, i, gid);
+		HASH_FIND_STR(e->txns, gid, group);
+		if (group == NULL || t->rec->saga->steps[i].state != STEP_STUCK ||
+		    !txn_is_stuck(group->rec->state))
+			continue;
+		say(e, t, "resolved", t->rec->saga->steps[i].name, reason);
+		txn_event(e, group, TXN_EV_FORGET, 0, reason);
+		any = true;
+	}
+	if (any)
+		client_show(e, t, client);
+	else
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      "no atomic group of this saga is a hazard");
+}
+
+static void skip(struct engine *e, struct txn *t, uint64_t client, const char *step,
+		 const char *reason)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
+		const struct saga_news news = {SAGA_EV_SKIP, i, reason, false};
+		const struct saga_step *st = &t->rec->saga->steps[i];
+		const enum step_state before = st->state;
+
+		if (step != NULL ? strcmp(st->name, step) != 0 : before != STEP_STUCK)
+			continue;
+		saga_happen(e, t, &news);
+		if (st->state == before)
+			continue;
+		say(e, t, "resolved", st->name, reason);
+		any = true;
+	}
+	if (any)
+		client_show(e, t, client);
+	else
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      "no such step can be skipped: it must be stuck, or past the pivot "
+			      "and waiting for its next attempt");
+}
+
+static void end(struct engine *e, struct txn *t, uint64_t client, bool committed,
+		const char *reason)
+{
+	const struct saga_news news = {SAGA_EV_RESOLVE, 0, reason, false};
+	const enum saga_state s = t->rec->saga->state;
+	const bool forward = s == SAGA_FINISHING || s == SAGA_FINISH_STUCK;
+	const bool backward = s == SAGA_UNDOING || s == SAGA_UNDO_STUCK;
+
+	if (committed ? !forward : !backward) {
+		client_refuse(e, client, ANSWER_CONFLICT,
+			      committed ? "only a saga past its pivot can be ended as committed"
+					: "only a saga that is rolled back can be ended as rolled "
+					  "back: cancel it first");
+		return;
+	}
+	say(e, t, "resolved", NULL, reason);
+	saga_happen(e, t, &news);
+	client_show(e, t, client);
+}
+
+void engine_resolve(struct engine *e, uint64_t client, const char *gid, enum resolve_action action,
+		    const char *step, const char *reason)
+{
+	struct txn *t = client_find(e, client, gid);
+
+	if (t == NULL)
+		return;
+	if (t->rec->saga == NULL && action == RESOLVE_FORGET) {
+		forget(e, t, client, reason);
+		return;
+	}
+	if (t->rec->saga == NULL) {
+		client_refuse(
+			e, client, ANSWER_CONFLICT,
+			"this transaction is one atomic group: only forget can be said of it");
+		return;
+	}
+	switch (action) {
+	case RESOLVE_FORGET: forget_groups(e, t, client, reason); break;
+	case RESOLVE_SKIP: skip(e, t, client, step, reason); break;
+	case RESOLVE_COMMITTED: end(e, t, client, true, reason); break;
+	case RESOLVE_ROLLED_BACK: end(e, t, client, false, reason); break;
+	}
+}
+
+/* ---- the end of a pending call ---- */
+
+static void told(struct engine *e, uint64_t client, struct txn *t, const struct saga_news *news,
+		 const char *output)
+{
+	struct saga_step *st = &t->rec->saga->steps[news->step];
+	/* A service may be quicker than the answer of its agent; and may say it twice. */
+	const bool pending = st->state == STEP_PENDING || (st->state == STEP_DOING && st->out);
+
+	if (st->state == (news->event == SAGA_EV_DONE ? STEP_DONE : STEP_FAILED)) {
+		client_show(e, t, client);
+		return;
+	}
+	if (!pending && (t->rec->saga->state != SAGA_RUN_STUCK || st->state != STEP_STUCK)) {
+		client_refuse(e, client, ANSWER_CONFLICT, "this step is not pending");
+		return;
+	}
+	if (output != NULL) {
+		free(st->output);
+		st->output = mem_dup(output);
+	}
+	say(e, t, news->event == SAGA_EV_DONE ? "completed" : "failed", st->name, news->reason);
+	saga_happen(e, t, news);
+	client_show(e, t, client);
+}
+
+void engine_complete(struct engine *e, uint64_t client, const char *gid, const char *step,
+		     const char *output)
+{
+	struct saga_news news = {.event = SAGA_EV_DONE};
+	struct txn *t = find_step(e, client, gid, step, &news.step);
+
+	if (t != NULL)
+		told(e, client, t, &news, output);
+}
+
+void engine_fail(struct engine *e, uint64_t client, const char *gid, const char *step,
+		 const char *reason)
+{
+	/* Whoever failed it knows: nothing of it is left. */
+	struct saga_news news = {.event = SAGA_EV_REFUSED, .reason = reason, .exact = true};
+	struct txn *t = find_step(e, client, gid, step, &news.step);
+
+	if (t != NULL)
+		told(e, client, t, &news, NULL);
+}

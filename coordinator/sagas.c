@@ -1,0 +1,438 @@
+/* sagas.c - the steps of a saga: what is owed after each event, journalled, then sent.
+ *
+ * The machine (saga/saga.c) says what each step is owed.  Here its changes are
+ * written down, and what is owed is given its way: a call as a job for an agent
+ * (calls.c), an atomic group as a transaction of its own (groups.c).
+ * Rule: each change of a step's state is forced; the counts of attempts are written
+ * lazily, since losing one only means one attempt more. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "coordinator/core.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- writing down ---- */
+
+static void write_steps(struct engine *e, struct txn *t)
+{
+	const struct saga *s = t->rec->saga;
+
+	for (size_t i = 0; i < s->n_steps; i++) {
+		if (t->jobs[i].written == (int)s->steps[i].state ||
+		    (t->jobs[i].written == 0 && s->steps[i].state == STEP_WAITING))
+			continue;
+		t->jobs[i].written = (int)s->steps[i].state;
+		effects_record_step(e, t, i, true);
+	}
+}
+
+static void explain(struct record *r, const char *step, const char *reason)
+{
+	if (reason == NULL || reason[0] == '\0')
+		return;
+	free(r->reason);
+	r->reason = step != NULL ? mem_printf("step %s: %s", step, reason) : mem_dup(reason);
+}
+
+static void say_moved(struct engine *e, struct txn *t)
+{
+	const struct record *r = t->rec;
+	json_t *line;
+
+	switch (r->saga->state) {
+	case SAGA_FINISHING: history_say(e, t, "past_pivot", NULL); return;
+	case SAGA_UNDOING: history_say(e, t, "undoing", r->reason); return;
+	case SAGA_RUN_STUCK:
+	case SAGA_FINISH_STUCK:
+	case SAGA_UNDO_STUCK:
+		log_event(LOG_ERROR, "saga-stuck", "gid=%s %s", r->gid,
+			  r->reason != NULL ? r->reason : "");
+		history_say(e, t, "stuck", r->reason);
+		return;
+	case SAGA_DONE:
+	case SAGA_UNDONE:
+		line = json_pack("{s:s, s:s}", "event", "finished", "status",
+				 record_status(r->state));
+		if (r->reason != NULL)
+			json_object_set_new(line, "reason", json_string(r->reason));
+		history_add(e, t, line);
+		return;
+	default: return;
+	}
+}
+
+/* Why it is rolled back, or stuck, or was ended by a person; what went well has no
+ * reason. */
+static void keep_reason(struct record *r, const struct saga_news *n, enum saga_state before)
+{
+	const struct saga *s = r->saga;
+	const bool whole = n->event == SAGA_EV_CANCEL || n->event == SAGA_EV_RESOLVE;
+	const bool undo = s->state == SAGA_UNDOING || s->state == SAGA_UNDONE;
+
+	if (s->state == SAGA_DONE && !whole) {
+		free(r->reason);
+		r->reason = NULL;
+	} else if (whole || (undo && before == SAGA_RUNNING) ||
+		   (r->reason == NULL && s->state != SAGA_FINISHING)) {
+		explain(r, whole ? NULL : s->steps[n->step].name, n->reason);
+	}
+}
+
+/* The saga's own row, when its state or what stands beside it has changed. */
+static void write_saga(struct engine *e, struct txn *t, enum saga_state before, bool whole)
+{
+	struct record *r = t->rec;
+
+	r->state = record_of_saga(r->saga->state);
+	if (saga_over(r->saga)) {
+		r->finished_us = e->wall_us;
+		txn_count_end(e, t);
+	}
+	if (r->saga->state != before)
+		say_moved(e, t);
+	effects_record_saga(e, t, whole || r->state != TXN_COMMITTED);
+}
+
+/* Steps the machine and journals; true if anything changed. */
+static bool tell(struct engine *e, struct txn *t, const struct saga_news *news)
+{
+	struct record *r = t->rec;
+	struct saga *s = r->saga;
+	const enum saga_state before = s->state;
+	const bool stop = s->stop, reason = r->reason != NULL;
+
+	if (!saga_step(s, news))
+		return false;
+	if (s->state != before || s->stop != stop) {
+		keep_reason(r, news, before);
+		write_saga(e, t, before, reason);
+	}
+	write_steps(e, t);
+	return true;
+}
+
+/* ---- timers ---- */
+
+static void set_timer(struct engine *e, struct txn *t)
+{
+	const struct saga *s = t->rec->saga;
+	uint64_t at = s->state == SAGA_RUNNING && !s->stop ? t->deadline_us : UINT64_MAX;
+
+	for (size_t i = 0; i < s->n_steps; i++)
+		if (t->jobs[i].retry_us != 0 && t->jobs[i].retry_us < at)
+			at = t->jobs[i].retry_us;
+	if (t->unsettled)
+		at = e->now_us;
+	if (at == UINT64_MAX)
+		heap_remove(&e->txn_timers, &t->timer);
+	else
+		heap_set(&e->txn_timers, &t->timer, at);
+}
+
+/* splitmix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators"
+ * (2014): small, and good enough to spread retries. */
+static uint64_t next_random(struct engine *e)
+{
+	uint64_t z = e->random += 0x9e3779b97f4a7c15u;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+	return z ^ z >> 31;
+}
+
+static uint64_t plan_retry(struct engine *e, struct txn *t, size_t step, uint64_t after_ms)
+{
+	const struct saga *s = t->rec->saga;
+	uint64_t ms =
+		saga_pause_ms(&saga_work(s, step)->retry, s->steps[step].attempts, next_random(e));
+
+	if (after_ms > RETRY_AFTER_MAX_MS)
+		after_ms = RETRY_AFTER_MAX_MS;
+	if (ms < after_ms)
+		ms = after_ms;
+	/* Never 0, which would say that none is planned. */
+	t->jobs[step].retry_us = e->now_us + ms * 1000 + 1;
+	return ms;
+}
+
+/* ---- what is owed ---- */
+
+struct workflow_data saga_data(const struct txn *t, json_t **input)
+{
+	*input = t->rec->input != NULL ? json_loads(t->rec->input, 0, NULL) : json_object();
+	return (struct workflow_data){t->rec->gid, *input, t->rec->saga};
+}
+
+static void broken(struct engine *e, struct txn *t, size_t step, const struct err *err)
+{
+	const struct saga_news news = {SAGA_EV_BROKEN, step, err->text, false};
+
+	history_step(e, t, step, "broken", err->text);
+	tell(e, t, &news);
+}
+
+/* A step's turn has come: is it to run? */
+static void open_step(struct engine *e, struct txn *t, size_t step)
+{
+	const struct workflow *w = definition_workflow(t->definition);
+	struct saga_news news = {SAGA_EV_START, step, NULL, false};
+	struct workflow_data data;
+	bool run = true;
+	json_t *input;
+	struct err err;
+	enum rc rc = RC_OK;
+
+	if (w->steps[step].when != NULL) {
+		data = saga_data(t, &input);
+		rc = workflow_when(w, step, &data, &run, &err);
+		json_decref(input);
+	}
+	if (rc != RC_OK) {
+		broken(e, t, step, &err);
+		return;
+	}
+	if (!run) {
+		news.event = SAGA_EV_OMIT;
+		history_step(e, t, step, "skipped", "`when` is false");
+	}
+	tell(e, t, &news);
+}
+
+/* Sets an attempt going.  (The step's state was journalled by whoever changed it.) */
+static void begin_attempt(struct engine *e, struct txn *t, size_t step)
+{
+	struct job *job = &t->jobs[step];
+	const struct work *work = saga_work(t->rec->saga, step);
+	struct err err;
+	enum rc rc;
+
+	job->retry_us = 0;
+	if (work->kind == WORK_ATOMIC) {
+		rc = group_begin(e, t, step, &err);
+	} else if ((rc = call_render(e, t, step, &err)) == RC_OK) {
+		job->resource = resource_need(e, work->resource);
+		effects_hold_job(e, job);
+	}
+	if (rc != RC_OK)
+		broken(e, t, step, &err);
+}
+
+static enum command_kind command_owed(const struct saga *s, size_t step)
+{
+	const enum saga_duty duty = saga_owes(s, step);
+
+	if (duty == SAGA_OWES_DO)
+		return COMMAND_DO;
+	return duty == SAGA_OWES_UNDO ? COMMAND_UNDO : COMMAND_NONE;
+}
+
+/* Brings the job to what its step is owed now. */
+static void follow(struct engine *e, struct txn *t, size_t step)
+{
+	struct job *job = &t->jobs[step];
+	const struct saga_step *st = &t->rec->saga->steps[step];
+	const struct def_step *d = &definition_workflow(t->definition)->steps[step];
+	const enum command_kind want = command_owed(t->rec->saga, step);
+
+	if (want != job->command) {
+		job_unlist(job);
+		agent_branch_over(e, job);
+		job->command = want;
+		job->sends = 0;
+		job->shared = false;
+		job->retry_us = 0;
+		if (want != COMMAND_NONE)
+			begin_attempt(e, t, step);
+	}
+	if (st->state == STEP_PENDING && job->retry_us == 0 && d->complete_within_ms != 0)
+		job->retry_us = e->now_us + d->complete_within_ms * 1000;
+	if (st->state == STEP_DOING && st->out && d->action.kind == WORK_ATOMIC &&
+	    (t->rec->saga->stop || t->rec->saga->state == SAGA_UNDOING ||
+	     t->rec->saga->state == SAGA_UNDO_STUCK))
+		group_cancel(e, t, step);
+}
+
+/* One look at every step; false if there was more to open than `budget`. */
+static bool look(struct engine *e, struct txn *t, size_t *budget)
+{
+	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
+		const bool start = saga_owes(t->rec->saga, i) == SAGA_OWES_START;
+
+		if (start || command_owed(t->rec->saga, i) != t->jobs[i].command) {
+			if (*budget == 0)
+				return false;
+			--*budget;
+		}
+		if (start) {
+			open_step(e, t, i);
+			t->unsettled = true;
+		}
+		follow(e, t, i);
+	}
+	return true;
+}
+
+/* Sees to everything that is owed, a bounded part of it in one go.  What happens
+ * meanwhile (a group that ends at once) makes it look again. */
+static void see_to(struct engine *e, struct txn *t)
+{
+	size_t budget = STEPS_A_TURN;
+
+	t->unsettled = true;
+	if (t->settling)
+		return;
+	t->settling = true;
+	while (t->unsettled) {
+		t->unsettled = false;
+		if (!look(e, t, &budget)) {
+			t->unsettled = true; /* the timer brings it back */
+			break;
+		}
+	}
+	t->settling = false;
+	set_timer(e, t);
+	clients_notify(e, t);
+}
+
+void saga_happen(struct engine *e, struct txn *t, const struct saga_news *news)
+{
+	if (tell(e, t, news))
+		see_to(e, t);
+}
+
+/* ---- attempts ---- */
+
+static void say_attempt(struct engine *e, struct txn *t, const struct saga_news *n, bool undo,
+			uint32_t attempt, bool again, uint64_t pause_ms)
+{
+	static const char *const words[] = {
+		[SAGA_EV_DONE] = "done",       [SAGA_EV_REFUSED] = "refused",
+		[SAGA_EV_RETRY] = "retry",     [SAGA_EV_UNKNOWN] = "unknown",
+		[SAGA_EV_PENDING] = "pending", [SAGA_EV_HAZARD] = "hazard",
+	};
+	const struct saga_step *st = &t->rec->saga->steps[n->step];
+	json_t *line = json_pack("{s:s, s:s, s:s, s:I, s:s}", "event", "attempt", "step", st->name,
+				 "direction", undo ? "undo" : "do", "attempt", (json_int_t)attempt,
+				 "outcome", words[n->event]);
+
+	if (st->agent != NULL)
+		json_object_set_new(line, "agent", json_string(st->agent));
+	if (n->reason != NULL && n->reason[0] != '\0')
+		json_object_set_new(line, "reason", json_string(n->reason));
+	if (again)
+		json_object_set_new(line, "retry_in_ms", json_integer((json_int_t)pause_ms));
+	history_add(e, t, line);
+}
+
+void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
+		       uint64_t retry_after_ms)
+{
+	struct saga *s = t->rec->saga;
+	struct job *job = &t->jobs[news->step];
+	const bool undo = s->steps[news->step].state == STEP_UNDOING;
+	const uint32_t attempt = s->steps[news->step].attempts;
+	const bool changed = tell(e, t, news);
+	/* The same direction goes on: `changed` may be another step's doing. */
+	const bool again =
+		saga_may_retry(s, news->step) && command_owed(s, news->step) == job->command;
+	uint64_t pause = 0;
+
+	e->counters.attempts++;
+	e->counters.undone += undo && s->steps[news->step].state == STEP_UNDONE;
+	if (again) {
+		job_unlist(job);
+		agent_branch_over(e, job);
+		pause = plan_retry(e, t, news->step, retry_after_ms);
+		e->counters.retried++;
+		effects_record_step(e, t, news->step, false);
+	}
+	say_attempt(e, t, news, undo, attempt, again, pause);
+	if (changed)
+		see_to(e, t);
+	else
+		set_timer(e, t);
+}
+
+static void step_due(struct engine *e, struct txn *t, size_t step)
+{
+	const struct saga_step *st = &t->rec->saga->steps[step];
+	struct saga_news news = {SAGA_EV_UNKNOWN, step, NULL, false};
+
+	t->jobs[step].retry_us = 0;
+	if (st->state == STEP_PENDING) {
+		news.reason = "it was not completed in time";
+		saga_attempt_over(e, t, &news, 0);
+	} else if (st->out) {
+		news.reason = "the agent did not answer in time";
+		saga_attempt_over(e, t, &news, 0);
+	} else if (t->jobs[step].command != COMMAND_NONE) {
+		begin_attempt(e, t, step);
+	}
+}
+
+void saga_timer_due(struct engine *e, struct txn *t)
+{
+	struct saga *s = t->rec->saga;
+	const struct saga_news late = {SAGA_EV_CANCEL, 0, "the deadline passed", false};
+
+	if (s->state == SAGA_RUNNING && !s->stop && e->now_us >= t->deadline_us)
+		tell(e, t, &late);
+	for (size_t i = 0; i < s->n_steps; i++)
+		if (t->jobs[i].retry_us != 0 && t->jobs[i].retry_us <= e->now_us)
+			step_due(e, t, i);
+	see_to(e, t);
+}
+
+/* ---- life ---- */
+
+static void set_deadline(struct engine *e, struct txn *t)
+{
+	const uint64_t at = t->rec->deadline_us;
+
+	t->deadline_us = at == 0            ? UINT64_MAX
+			 : at <= e->wall_us ? e->now_us
+					    : e->now_us + (at - e->wall_us);
+}
+
+void saga_begin(struct engine *e, struct txn *t)
+{
+	set_deadline(e, t);
+	t->rec->epoch = e->settings.epoch;
+	effects_record_saga(e, t, true);
+	history_say(e, t, "begun", NULL);
+	see_to(e, t);
+}
+
+void saga_continue(struct engine *e, struct txn *t)
+{
+	struct saga *s = t->rec->saga;
+
+	t->rec->epoch = e->settings.epoch;
+	set_deadline(e, t);
+	for (size_t i = 0; i < s->n_steps; i++)
+		t->jobs[i].written = (int)s->steps[i].state;
+	saga_resume(s);
+	if (record_of_saga(s->state) != t->rec->state)
+		write_saga(e, t, s->state, true);
+	write_steps(e, t);
+	t->settling = true; /* until every group knows what became of it */
+	for (size_t i = 0; i < s->n_steps; i++) {
+		struct job *job = &t->jobs[i];
+
+		if (command_owed(s, i) == COMMAND_NONE)
+			continue;
+		job->command = command_owed(s, i);
+		job->sends = 1; /* by whoever was here before us, perhaps */
+		if (saga_work(s, i)->kind == WORK_ATOMIC)
+			group_recover(e, t, i);
+		else if (s->steps[i].attempts > 0)
+			plan_retry(e, t, i, 0);
+		else
+			begin_attempt(e, t, i);
+	}
+	t->settling = false;
+	see_to(e, t);
+}
