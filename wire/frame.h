@@ -146,7 +146,7 @@ struct command {
 	uint32_t timeout_ms;
 	bool read_only;
 	bool repeat;
-	uint32_t attempt; /* DO and UNDO: from 1 */
+	uint32_t attempt; /* DO and UNDO: 1 or more; else 0 */
 };
 
 struct answer {
