@@ -106,7 +106,7 @@ struct call *calls_add(struct calls *t, const struct branch_id *id, struct serve
 void call_move(struct calls *t, struct call *c, enum call_stage to, uint64_t now_us)
 {
 	assert((moves[c->stage] & (1u << to)) != 0);
-	assert((to == CALL_STOPPING) == (c->waiting != NULL));
+	assert((to == CALL_STOPPING) == (c->parked != NULL));
 	unlist(t, c);
 	c->stage = to;
 	c->since_us = now_us;
@@ -117,7 +117,7 @@ static void drop(struct calls *t, struct call *c)
 {
 	call_forget(t, c, false);
 	call_forget(t, c, true);
-	call_waiting_free(c->waiting);
+	call_parked_free(c->parked);
 	unlist(t, c);
 	HASH_DEL(t->all, c);
 	free(c);
@@ -144,27 +144,27 @@ void calls_fini(struct calls *t)
 
 /* ---- what waits ---- */
 
-void call_wait(struct call *c, const struct command *cmd, uint64_t now_us)
+void call_park(struct call *c, const struct command *cmd, uint64_t now_us)
 {
-	struct call_waiting *w = mem_new(1, sizeof *w);
+	struct call_parked *w = mem_new(1, sizeof *w);
 
 	w->operation = mem_dup(cmd->operation);
 	w->args = mem_dup_bytes(cmd->args.data, cmd->args.size);
 	w->args_size = cmd->args.size;
 	w->until_us = now_us + (uint64_t)cmd->timeout_ms * 1000;
-	call_waiting_free(c->waiting);
-	c->waiting = w;
+	call_parked_free(c->parked);
+	c->parked = w;
 }
 
-struct call_waiting *call_wait_take(struct call *c)
+struct call_parked *call_unpark(struct call *c)
 {
-	struct call_waiting *w = c->waiting;
+	struct call_parked *w = c->parked;
 
-	c->waiting = NULL;
+	c->parked = NULL;
 	return w;
 }
 
-void call_waiting_free(struct call_waiting *w)
+void call_parked_free(struct call_parked *w)
 {
 	if (w == NULL)
 		return;

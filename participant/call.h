@@ -56,7 +56,7 @@ struct call_side {
 };
 
 /* An undo that waits for its action. */
-struct call_waiting {
+struct call_parked {
 	char *operation;
 	char *args;
 	size_t args_size;
@@ -69,7 +69,7 @@ struct call {
 	enum call_stage stage;
 	bool undone;               /* an UNDO has come */
 	struct call_side sides[2]; /* [0] the action, [1] the undo */
-	struct call_waiting *waiting;
+	struct call_parked *parked;
 	uint64_t since_us;        /* of its last move */
 	struct call *prev, *next; /* in `live` or `over` */
 	UT_hash_handle hh;
@@ -97,10 +97,10 @@ void call_move(struct calls *t, struct call *c, enum call_stage to, uint64_t now
 
 /* An undo that waits for its action, copied from `cmd`, in the place of one that
  * waited before. */
-void call_wait(struct call *c, const struct command *cmd, uint64_t now_us);
+void call_park(struct call *c, const struct command *cmd, uint64_t now_us);
 /* Gives what waits to the caller, who frees it. */
-struct call_waiting *call_wait_take(struct call *c);
-void call_waiting_free(struct call_waiting *w); /* NULL is ignored */
+struct call_parked *call_unpark(struct call *c);
+void call_parked_free(struct call_parked *w); /* NULL is ignored */
 
 /* Remembers (a copy of) what the side's newest attempt was answered, and forgets the
  * oldest answers over the caps; never `c` itself. */

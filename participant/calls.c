@@ -108,7 +108,7 @@ static void put_off(struct agent *a, struct call *c, bool undo, const char *why)
 /* The action has answered: its undo has its turn, if there is time left for it. */
 static void begin_waiting(struct agent *a, struct call *c)
 {
-	struct call_waiting *w = call_wait_take(c);
+	struct call_parked *w = call_unpark(c);
 	const uint64_t now = agent_now(a);
 	const uint64_t left_us = w->until_us > now ? w->until_us - now : 0;
 	const struct adapter_call work = {.operation = w->operation,
@@ -119,7 +119,7 @@ static void begin_waiting(struct agent *a, struct call *c)
 		put_off(a, c, true, "the action took longer than its undo could wait");
 	else
 		begin(a, c, true, &work);
-	call_waiting_free(w);
+	call_parked_free(w);
 }
 
 static void on_called(const struct adapter_answer *said, void *arg)
@@ -221,13 +221,13 @@ static void undo_came(struct agent *a, struct call *c, const struct command *cmd
 	call_forget(&a->saga, c, false);
 	switch (c->stage) {
 	case CALL_DOING:
-		call_wait(c, cmd, now);
+		call_park(c, cmd, now);
 		call_move(&a->saga, c, CALL_STOPPING, now);
 		c->served->adapter->cancel_call(c->served->self, c->gid, c->step, false);
 		break;
 	case CALL_STOPPING:
 		if (seen == SEEN_NEW)
-			call_wait(c, cmd, now);
+			call_park(c, cmd, now);
 		break;
 	case CALL_UNDOING: break;
 	case CALL_OVER: call_over(a, c, cmd, seen); break;
