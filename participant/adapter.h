@@ -10,7 +10,7 @@
  *   - at most one call of a saga's step is under way at a time (an undo waits for
  *     the action, after `cancel_call`);
  *   - epochs, tombstones, duplicates, inquiries;
- *   - branches are called while the resource is ready, not before `ready`.
+ *   - branches and calls are begun while the resource is ready, not before `ready`.
  * What the adapter promises:
  *   - PREPARED is answered only when the branch survives the death of agent and
  *     resource, and can be committed or rolled back by name later, by anyone;
@@ -138,7 +138,8 @@ struct adapter {
 	 *   - REFUSED and RETRY prove that no earlier call of the key was done either. */
 	void (*call)(void *self, const struct adapter_call *call, adapter_done_fn done, void *arg);
 
-	/* Asks a call that is under way to end soon; it still answers. */
+	/* Asks a call that is under way to end soon; it still answers, with what became of
+	 * it: DONE is as good an answer as UNKNOWN. */
 	void (*cancel_call)(void *self, const char *gid, const char *step, bool undo);
 
 	/* Every branch of ours that is prepared in the resource now. */

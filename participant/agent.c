@@ -32,6 +32,7 @@ void agent_free(struct agent *a)
 		free(s);
 	}
 	branches_fini(&a->branches);
+	calls_fini(&a->saga);
 	outbox_fini(&a->outbox);
 	free(a);
 }
@@ -78,7 +79,7 @@ void agent_ready(void *served, const char *problem)
 	}
 }
 
-static void describe(const struct served *s, struct resource_info *info)
+static void describe(struct served *s, struct resource_info *info)
 {
 	*info = (struct resource_info){0};
 	s->adapter->describe(s->self, info);
@@ -87,8 +88,9 @@ static void describe(const struct served *s, struct resource_info *info)
 	info->ready = s->problem == NULL;
 	info->problem = s->problem == NULL ? "" : s->problem;
 	info->one_phase = info->one_phase && s->adapter->once != NULL;
-	info->groups = info->groups && s->adapter->prepare != NULL;
-	info->calls = info->calls && s->adapter->call != NULL;
+	info->groups = s->groups = info->groups && s->adapter->prepare != NULL;
+	info->calls = s->calls = info->calls && s->adapter->call != NULL;
+	info->exact = info->exact && info->calls;
 }
 
 /* ---- polls ---- */
@@ -130,6 +132,7 @@ static bool wants_poll(const struct agent *a)
 void agent_turn(struct agent *a)
 {
 	branches_expire(&a->branches, agent_now(a));
+	calls_expire(&a->saga, agent_now(a));
 	sweep_turn(a);
 	while (wants_poll(a) && agent_now(a) >= a->pause_us)
 		send_poll(a);
@@ -138,8 +141,10 @@ void agent_turn(struct agent *a)
 uint64_t agent_due(const struct agent *a)
 {
 	uint64_t due = branches_due(&a->branches);
-	const uint64_t sweep = sweep_due(a);
+	const uint64_t sweep = sweep_due(a), call = calls_due(&a->saga);
 
+	if (call < due)
+		due = call;
 	if (sweep < due)
 		due = sweep;
 	if (wants_poll(a) && a->pause_us < due)

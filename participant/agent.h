@@ -3,8 +3,9 @@
  * It does no I/O and reads no clock: polls leave through `agent_world`, work is
  * done by adapters, both of them small tables of functions; so a test drives it
  * through any history.  It guards, for every adapter alike:
- *   - one call for a branch at a time; duplicates never run twice;
- *   - a prepare that arrives after its rollback is refused (tombstones);
+ *   - one call for a branch or a saga's step at a time; duplicates never run twice;
+ *   - a prepare that arrives after its rollback, and an action that arrives after its
+ *     undo, is refused (tombstones);
  *   - a coordinator of an older epoch is not listened to;
  *   - a prepared branch without work known for it is asked about, and ended only
  *     on the coordinator's word;
@@ -26,7 +27,9 @@ struct agent_settings {
 	const char *cluster;
 	const char *agent;
 	uint64_t incarnation;
-	uint32_t window;   /* branches open at once; beyond twice as many work is refused */
+	/* Branches and saga calls open at once; beyond twice as many, branches are refused
+	 * and calls answered RETRY. */
+	uint32_t window;
 	uint64_t sweep_ms; /* between two looks into a resource for prepared branches */
 };
 

@@ -17,7 +17,7 @@ const struct conf_row agent_conf_rows[] = {
 	{"coordinator", CONF_TEXT, AT(coordinator), NULL, 1, URL_MAX,
 	 "where to dial the coordinator: tcp://host:port or ipc:///path"},
 	{"window", CONF_INT, AT(window), "64", 1, WINDOW_MAX,
-	 "branches that the coordinator may have open here at once"},
+	 "branches and saga calls that the coordinator may have open here at once"},
 	{"sweep", CONF_MS, AT(sweep_ms), "5s", 100, HOUR_MS,
 	 "how often the resources are searched for prepared branches that nobody works on"},
 	{"log_level", CONF_TEXT, AT(log_level_word), "info", 1, 8, "debug, info, warn or error"},

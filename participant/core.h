@@ -1,11 +1,12 @@
-/* core.h - what the agent's core is made of.  Private to agent.c, work.c and
- * sweep.c (and their test); nobody else includes it.
+/* core.h - what the agent's core is made of.  Private to agent.c, work.c, calls.c
+ * and sweep.c; nobody else includes it.
  * Thread: the loop's. */
 #ifndef PARTICIPANT_CORE_H
 #define PARTICIPANT_CORE_H
 
 #include "participant/agent.h"
 #include "participant/branch.h"
+#include "participant/call.h"
 #include "participant/outbox.h"
 
 #include <uthash.h>
@@ -27,6 +28,8 @@ struct served {
 	void *self; /* the adapter's */
 	char *name;
 	char *problem;    /* NULL: it serves */
+	bool groups;      /* it takes part in two-phase commit; as the last hello says */
+	bool calls;       /* it serves saga calls; likewise */
 	bool listing;     /* a sweep is under way; never two */
 	bool again;       /* another one is wanted right after it */
 	bool list_failed; /* the last one did, and it was logged */
@@ -41,13 +44,14 @@ struct agent {
 	struct agent_world world;
 	struct served *served;
 	struct branches branches;
+	struct calls saga;
 	struct outbox outbox;
 	uint64_t epoch;    /* the highest seen */
 	uint64_t epoch_us; /* since when */
 	uint64_t seq;      /* of the last poll */
 	uint64_t pause_us; /* no poll before */
 	uint64_t log_us;   /* when the last refusal of a poll was logged */
-	size_t calls;      /* under way, sweeps aside */
+	size_t calls;      /* of any kind under way at adapters, sweeps aside */
 	bool connected;
 	bool stopping;
 };
@@ -66,6 +70,11 @@ const char *served_problem(const struct served *s);
 void work_command(struct agent *a, uint64_t epoch, const struct command *c);
 /* The answer to an inquiry. */
 void work_answer(struct agent *a, const struct answer *ans);
+
+/* ---- calls.c: the same for saga calls ---- */
+
+/* DO or UNDO for the resource `s`; NULL: it is not served here. */
+void calls_command(struct agent *a, struct served *s, uint64_t epoch, const struct command *cmd);
 
 /* ---- sweep.c: what is prepared, and asked about ---- */
 

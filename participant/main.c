@@ -8,6 +8,7 @@
  * Thread: the loop's is the main thread. */
 #include "adapters/exec.h"
 #include "adapters/http.h"
+#include "adapters/noop.h"
 #include "adapters/postgres.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -26,8 +27,8 @@
 
 enum { EXIT_USAGE = 2, STOP_MAX_MS = 5000 };
 
-static const struct adapter *const adapters[] = {&adapter_exec, &adapter_http, &adapter_postgres,
-						 NULL};
+static const struct adapter *const adapters[] = {&adapter_exec, &adapter_http, &adapter_noop,
+						 &adapter_postgres, NULL};
 
 struct program;
 

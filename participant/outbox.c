@@ -64,16 +64,20 @@ static bool same(const struct branch_id *a, const struct branch_id *b)
 
 /* ---- what goes in ---- */
 
-void outbox_result(struct outbox *o, const struct branch_id *id, enum result_kind kind,
-		   struct bytes output, const char *reason)
+void outbox_result(struct outbox *o, const struct result *r)
 {
-	struct note *n = note_new(id);
+	struct note *n = note_new(&r->id);
+	const char *reason = r->reason;
 
-	n->r.kind = kind;
-	if (output.size > PAYLOAD_MAX)
+	n->r.kind = r->kind;
+	n->r.call = r->call;
+	n->r.attempt = r->attempt;
+	n->r.retry_after_ms = r->retry_after_ms;
+	if (r->output.size > PAYLOAD_MAX)
 		reason = "the operation's output was too big and is left out";
-	else if (output.size > 0)
-		n->r.output = (struct bytes){mem_dup_bytes(output.data, output.size), output.size};
+	else if (r->output.size > 0)
+		n->r.output = (struct bytes){mem_dup_bytes(r->output.data, r->output.size),
+					     r->output.size};
 	n->r.reason = frame_cut_reason(reason);
 	DL_APPEND(o->results, n);
 }
@@ -83,7 +87,7 @@ static bool has_result(const struct note *list, const struct branch_id *id)
 	const struct note *n;
 
 	DL_FOREACH (list, n)
-		if (same(&n->r.id, id))
+		if (n->r.call == COMMAND_NONE && same(&n->r.id, id))
 			return true;
 	return false;
 }

@@ -22,10 +22,11 @@ struct outbox {
 	bool hello; /* the next poll shall carry the resources */
 };
 
-/* Copies everything. `reason` may be anything: it is made fit for a frame. */
-void outbox_result(struct outbox *o, const struct branch_id *id, enum result_kind kind,
-		   struct bytes output, const char *reason);
-/* True if a result for this branch has not been acknowledged yet. */
+/* Copies everything. `reason` may be anything, also NULL: it is made fit for a frame.
+ * Results are told apart by nothing: each one put in goes up, and in this order. */
+void outbox_result(struct outbox *o, const struct result *r);
+/* True if a result for this branch (not for a saga call of that name) has not been
+ * acknowledged yet. */
 bool outbox_has_result(const struct outbox *o, const struct branch_id *id);
 /* Puts a question in, once; false if it was there already, or too many are. */
 bool outbox_ask(struct outbox *o, const struct branch_id *id);

@@ -118,7 +118,7 @@ static void on_list(enum rc rc, const struct branch_id *branches, size_t n, void
 
 static bool can_sweep(const struct served *s)
 {
-	return !s->listing && served_problem(s) == NULL;
+	return s->adapter->list != NULL && !s->listing && served_problem(s) == NULL;
 }
 
 void sweep_turn(struct agent *a)

@@ -28,6 +28,7 @@
 #define BIT(kind) (1u << (kind))
 
 static const struct bytes nothing;
+static const char no_groups[] = "takes no part in two-phase commit";
 
 static void run_pending(struct agent *a, struct branch *b);
 
@@ -49,7 +50,9 @@ static void report(struct agent *a, const struct branch_id *id, enum result_kind
 		log_event(LOG_DEBUG, "result", "kind=%s resource=%s gid=%s branch=%s %s",
 			  result_kind_name(kind), id->resource, id->gid, id->branch,
 			  reason != NULL ? reason : "");
-	outbox_result(&a->outbox, id, kind, output, reason);
+	outbox_result(
+		&a->outbox,
+		&(struct result){.id = *id, .kind = kind, .output = output, .reason = reason});
 }
 
 static void report_text(struct agent *a, const struct branch_id *id, enum result_kind kind,
@@ -82,6 +85,9 @@ static void note_vote(struct agent *a, struct branch *b, enum result_kind kind, 
 	case RESULT_NONE:
 	case RESULT_ROLLED_BACK:
 	case RESULT_HAZARD:
+	case RESULT_DONE:
+	case RESULT_RETRY:
+	case RESULT_PENDING:
 	case RESULT_UNKNOWN: branch_move(&a->branches, b, STAGE_DOUBT, now); break;
 	}
 }
@@ -150,6 +156,8 @@ static void refuse(struct agent *a, struct served *s, const struct branch_id *id
 static bool must_refuse(struct agent *a, const struct served *s, uint64_t epoch,
 			const struct command *c, char *why, size_t room)
 {
+	const size_t open = a->branches.n_live + a->saga.n_live;
+
 	if (s == NULL)
 		snprintf(why, room, "agent %s does not serve resource %s", a->settings.agent,
 			 c->id.resource);
@@ -159,11 +167,13 @@ static bool must_refuse(struct agent *a, const struct served *s, uint64_t epoch,
 			 c->id.epoch, epoch);
 	else if (served_problem(s) != NULL)
 		snprintf(why, room, "resource %s: %s", s->name, served_problem(s));
+	else if (!s->groups)
+		snprintf(why, room, "resource %s %s", s->name, no_groups);
 	else if (c->kind == COMMAND_ONCE && s->adapter->once == NULL)
 		snprintf(why, room, "resource %s cannot commit in one phase", s->name);
-	else if (a->branches.n_live >= 2 * (size_t)a->settings.window)
-		snprintf(why, room, "agent %s has %zu branches open already", a->settings.agent,
-			 a->branches.n_live);
+	else if (open >= 2 * (size_t)a->settings.window)
+		snprintf(why, room, "agent %s has %zu branches and calls open already",
+			 a->settings.agent, open);
 	else
 		return false;
 	return true;
@@ -249,7 +259,9 @@ static void decide(struct agent *a, struct branch *b, enum command_kind kind, bo
 	const struct served *s = b->served;
 	const char *problem = served_problem(s);
 
-	if (kind == COMMAND_SETTLE_ONCE && s->adapter->settle_once == NULL)
+	if (s->adapter->prepare == NULL)
+		problem = no_groups;
+	else if (kind == COMMAND_SETTLE_ONCE && s->adapter->settle_once == NULL)
 		problem = "it cannot commit in one phase";
 	if (kind == COMMAND_ROLLBACK && b->commit_tried) {
 		report_text(a, &b->id, RESULT_HAZARD,
@@ -393,6 +405,8 @@ void work_command(struct agent *a, uint64_t epoch, const struct command *c)
 	case COMMAND_COMMIT:
 	case COMMAND_ROLLBACK:
 	case COMMAND_SETTLE_ONCE: decision_came(a, s, &c->id, c->kind, c->repeat); break;
+	case COMMAND_DO:
+	case COMMAND_UNDO: calls_command(a, s, epoch, c); break;
 	case COMMAND_NONE: break;
 	}
 }

@@ -46,6 +46,29 @@ void call_key(const char *gid, const char *step, bool undo, char out[CALL_KEY_SI
 	snprintf(out, CALL_KEY_SIZE, "%s/%s/%s", gid, step, undo ? "undo" : "do");
 }
 
+bool command_is_call(enum command_kind kind)
+{
+	return kind == COMMAND_DO || kind == COMMAND_UNDO;
+}
+
+bool result_fits(enum result_kind kind, bool call)
+{
+	switch (kind) {
+	case RESULT_NONE: return false;
+	case RESULT_REFUSED:
+	case RESULT_UNKNOWN: return true;
+	case RESULT_DONE:
+	case RESULT_RETRY:
+	case RESULT_PENDING: return call;
+	case RESULT_PREPARED:
+	case RESULT_READ_ONLY:
+	case RESULT_COMMITTED:
+	case RESULT_ROLLED_BACK:
+	case RESULT_HAZARD: return !call;
+	}
+	return false; /* a number of no kind */
+}
+
 const char *verdict_name(enum verdict verdict)
 {
 	return verdict_names[verdict];
@@ -116,6 +139,9 @@ static Settle__Wire__Resource *pack_resource(struct arena *a, const struct resou
 	r->ready = info->ready;
 	r->problem = (char *)info->problem;
 	r->one_phase = info->one_phase;
+	r->calls = info->calls;
+	r->exact = info->exact;
+	r->groups = info->groups;
 	r->n_operations = info->n_operations;
 	r->operations = arena_get(a, info->n_operations, sizeof *r->operations);
 	for (size_t i = 0; i < info->n_operations; i++)
@@ -132,6 +158,9 @@ static Settle__Wire__Result *pack_result(struct arena *a, const struct result *r
 	r->kind = (Settle__Wire__ResultKind)res->kind;
 	r->output = (ProtobufCBinaryData){res->output.size, (uint8_t *)res->output.data};
 	r->reason = (char *)res->reason;
+	r->call = (Settle__Wire__CommandKind)res->call;
+	r->attempt = res->attempt;
+	r->retry_after_ms = res->retry_after_ms;
 	return r;
 }
 
@@ -147,6 +176,7 @@ static Settle__Wire__Command *pack_command(struct arena *a, const struct command
 	c->timeout_ms = cmd->timeout_ms;
 	c->read_only = cmd->read_only;
 	c->repeat = cmd->repeat;
+	c->attempt = cmd->attempt;
 	return c;
 }
 

@@ -21,6 +21,7 @@ enum {
 	PAYLOAD_MAX = 1 << 20, /* bytes of one args or output */
 	REASON_MAX = 1000,     /* bytes; a longer one is cut by frame_cut_reason */
 	FRAME_ITEMS_MAX = 20000,
+	RETRY_AFTER_MAX_MS = 3600 * 1000, /* a longer wish is cut to this when it is decoded */
 	/* The coordinator holds a poll this long at the most, the agent gives one up
 	 * after the second: no command reaches an agent later than that, by the
 	 * agent's own clock.  Tombstones live longer than POLL_LIFE_MS. */
@@ -82,6 +83,12 @@ struct branch_id {
 enum { CALL_KEY_SIZE = 64 + 1 + 63 + 1 + 4 + 1 };
 void call_key(const char *gid, const char *step, bool undo, char out[CALL_KEY_SIZE]);
 
+/* True for COMMAND_DO and COMMAND_UNDO: saga calls, not branches. */
+bool command_is_call(enum command_kind kind);
+/* True for what a result of `kind` may be: the answer to a saga call (`call`), or
+ * about a branch.  REFUSED and UNKNOWN are both. */
+bool result_fits(enum result_kind kind, bool call);
+
 /* True when every part is there and keeps to the rules of id.h. */
 bool branch_id_valid(const struct branch_id *id);
 
@@ -109,9 +116,9 @@ struct result {
 	enum result_kind kind;
 	struct bytes output;
 	const char *reason;
-	enum command_kind call; /* COMMAND_DO or COMMAND_UNDO; NONE: about a branch */
-	uint32_t attempt;
-	uint32_t retry_after_ms;
+	enum command_kind call;  /* COMMAND_DO or COMMAND_UNDO; NONE: about a branch */
+	uint32_t attempt;        /* of the call: from 1; about a branch: 0 */
+	uint32_t retry_after_ms; /* RETRY: 0 to RETRY_AFTER_MAX_MS; else 0 */
 };
 
 struct poll {
@@ -139,7 +146,7 @@ struct command {
 	uint32_t timeout_ms;
 	bool read_only;
 	bool repeat;
-	uint32_t attempt; /* DO and UNDO: from 1 */
+	uint32_t attempt; /* DO and UNDO: 1 or more; else 0 */
 };
 
 struct answer {

@@ -103,11 +103,36 @@ static enum rc take_resource(struct arena *a, const Settle__Wire__Resource *r,
 	info->ready = r->ready != 0;
 	info->problem = r->problem;
 	info->one_phase = r->one_phase != 0;
+	info->calls = r->calls != 0;
+	info->exact = r->exact != 0;
+	info->groups = r->groups != 0;
 	info->n_operations = r->n_operations;
 	info->operations = arena_get(a, r->n_operations, sizeof *info->operations);
 	for (size_t i = 0; rc == RC_OK && i < r->n_operations; i++)
 		rc = take_operation(r->operations[i], &info->operations[i], err);
 	return rc == RC_OK ? rc : err_wrap(err, "resource %s", r->name);
+}
+
+/* Whether the result answers a saga call, and which attempt of it. */
+static enum rc take_call(const Settle__Wire__Result *r, struct result *res, struct err *err)
+{
+	const bool call = (int)r->call != COMMAND_NONE;
+
+	if (call && !command_is_call((enum command_kind)r->call))
+		return err_set(err, RC_INVALID, "`call` must be DO or UNDO, not %d", (int)r->call);
+	if (!result_fits(res->kind, call))
+		return err_set(err, RC_INVALID, "a result %s cannot be about a %s",
+			       result_kind_name(res->kind), call ? "call" : "branch");
+	if (!call)
+		return RC_OK;
+	if (r->attempt == 0)
+		return err_set(err, RC_INVALID, "`attempt` of a call's answer counts from 1");
+	res->call = (enum command_kind)r->call;
+	res->attempt = r->attempt;
+	if (res->kind == RESULT_RETRY)
+		res->retry_after_ms = r->retry_after_ms < RETRY_AFTER_MAX_MS ? r->retry_after_ms
+									     : RETRY_AFTER_MAX_MS;
+	return RC_OK;
 }
 
 static enum rc take_result(const Settle__Wire__Result *r, struct result *res, struct err *err)
@@ -118,31 +143,37 @@ static enum rc take_result(const Settle__Wire__Result *r, struct result *res, st
 	    (rc = take_payload(&r->output, "output", &res->output, err)) != RC_OK ||
 	    (rc = check_text(r->reason, "reason", err)) != RC_OK)
 		return rc;
-	if ((int)r->kind <= RESULT_NONE || (int)r->kind > RESULT_UNKNOWN)
+	if ((int)r->kind <= RESULT_NONE || (int)r->kind > RESULT_PENDING)
 		return err_set(err, RC_INVALID, "%d is no kind of result", (int)r->kind);
 	res->kind = (enum result_kind)r->kind;
 	res->reason = r->reason;
-	return RC_OK;
+	return take_call(r, res, err);
 }
 
 static enum rc take_command(const Settle__Wire__Command *c, struct command *cmd, struct err *err)
 {
-	const bool work = (int)c->kind == COMMAND_PREPARE || (int)c->kind == COMMAND_ONCE;
+	const bool call = command_is_call((enum command_kind)c->kind);
+	const bool work = call || (int)c->kind == COMMAND_PREPARE || (int)c->kind == COMMAND_ONCE;
 	enum rc rc;
 
 	if ((rc = take_branch(c->branch, &cmd->id, err)) != RC_OK ||
 	    (rc = take_payload(&c->args, "args", &cmd->args, err)) != RC_OK)
 		return rc;
-	if ((int)c->kind <= COMMAND_NONE || (int)c->kind > COMMAND_SETTLE_ONCE)
+	if ((int)c->kind <= COMMAND_NONE || (int)c->kind > COMMAND_UNDO)
 		return err_set(err, RC_INVALID, "%d is no kind of command", (int)c->kind);
 	if ((work || c->operation[0] != '\0') &&
 	    (rc = check_id(c->operation, NAME_MAX_LEN, "operation", err)) != RC_OK)
 		return rc;
+	if (call && c->args.len == 0)
+		return err_set(err, RC_INVALID, "`args` of a call must be a JSON object");
+	if (call && c->attempt == 0)
+		return err_set(err, RC_INVALID, "`attempt` of a call counts from 1");
 	cmd->kind = (enum command_kind)c->kind;
 	cmd->operation = c->operation;
 	cmd->timeout_ms = c->timeout_ms;
 	cmd->read_only = c->read_only != 0;
 	cmd->repeat = c->repeat != 0;
+	cmd->attempt = call ? c->attempt : 0;
 	return RC_OK;
 }
 

@@ -39,7 +39,9 @@ static void fake_describe(void *arg, struct resource_info *info)
 	info->operations = &debit;
 	info->n_operations = 1;
 	info->one_phase = aw.one_phase;
-	info->groups = true;
+	info->groups = !aw.no_groups;
+	info->calls = !aw.no_calls;
+	info->exact = true;
 }
 
 static void fake_prepare(void *arg, const struct adapter_work *work, adapter_done_fn done,
@@ -82,6 +84,30 @@ static void fake_settle(void *arg, const struct branch_id *id, adapter_done_fn d
 	note(done_arg, "settle", id->gid, "")->done = done;
 }
 
+static void fake_call(void *arg, const struct adapter_call *call, adapter_done_fn done,
+		      void *done_arg)
+{
+	char attempt[20];
+	struct aw_call *c;
+
+	(void)arg;
+	ck_assert_str_eq(call->step, "reserve");
+	ck_assert_str_eq(call->operation, call->undo ? "release" : "reserve");
+	ck_assert_uint_eq(call->args.size, 2);
+	ck_assert_mem_eq(call->args.data, "{}", 2);
+	snprintf(attempt, sizeof attempt, " %" PRIu32, call->attempt);
+	c = note(done_arg, call->undo ? "undo" : "do", call->gid, attempt);
+	c->done = done;
+	c->timeout_ms = call->timeout_ms;
+}
+
+static void fake_cancel_call(void *arg, const char *gid, const char *step, bool undo)
+{
+	(void)arg;
+	ck_assert_str_eq(step, "reserve");
+	note(NULL, "cancel_call", gid, undo ? " undo" : " do");
+}
+
 static void fake_list(void *arg, adapter_list_fn done, void *done_arg)
 {
 	(void)arg;
@@ -103,6 +129,8 @@ static const struct adapter fake = {.name = "fake",
 				    .cancel = fake_cancel,
 				    .once = fake_once,
 				    .settle_once = fake_settle,
+				    .call = fake_call,
+				    .cancel_call = fake_cancel_call,
 				    .list = fake_list,
 				    .close = fake_close};
 
@@ -126,22 +154,40 @@ static void say(const char *fmt, ...)
 	va_end(ap);
 }
 
+/* What an answer to a saga call has beside its kind and gid. */
+static void say_call(const struct result *r)
+{
+	if (r->call == COMMAND_NONE)
+		return;
+	ck_assert_str_eq(r->id.branch, "reserve");
+	say(" %s:%" PRIu32, command_kind_name(r->call), r->attempt);
+	if (r->id.epoch != AW_EPOCH)
+		say("@%" PRIu64, r->id.epoch);
+	if (r->retry_after_ms > 0)
+		say(" ~%" PRIu32, r->retry_after_ms);
+}
+
 static void world_send(void *arg, const struct poll *p)
 {
 	(void)arg;
 	ck_assert_uint_lt(aw.n_seqs, AW_ROOM);
 	aw.seqs[aw.n_seqs++] = p->seq;
 	aw.window = p->window;
-	if (p->hello)
+	if (p->hello) {
 		aw.told_one_phase = p->resources[0].one_phase;
+		aw.told_calls = p->resources[0].calls;
+		aw.told_exact = p->resources[0].exact;
+	}
 	if (p->hello)
 		say("hello%s;", p->resources[0].ready ? " ready" : "");
 	for (size_t i = 0; i < p->n_results; i++) {
 		const struct result *r = &p->results[i];
 
 		ck_assert(branch_id_valid(&r->id));
-		say("%s %s%s%s;", result_kind_name(r->kind), r->id.gid,
-		    r->output.size > 0 ? " +" : "", r->reason[0] != '\0' ? " !" : "");
+		ck_assert(result_fits(r->kind, r->call != COMMAND_NONE));
+		say("%s %s", result_kind_name(r->kind), r->id.gid);
+		say_call(r);
+		say("%s%s;", r->output.size > 0 ? " +" : "", r->reason[0] != '\0' ? " !" : "");
 	}
 	for (size_t i = 0; i < p->n_inquiries; i++)
 		say("ask %s %" PRIu64 ";", p->inquiries[i].gid, p->inquiries[i].epoch);
@@ -220,6 +266,21 @@ void aw_command(enum command_kind kind, const char *gid, uint64_t epoch, bool re
 	aw_reply(&r);
 }
 
+void aw_saga(enum command_kind kind, const char *gid, uint32_t attempt)
+{
+	struct command c = {.kind = kind,
+			    .id = {"bank", gid, aw.epoch, "reserve"},
+			    .operation = kind == COMMAND_UNDO ? "release" : "reserve",
+			    .args = {"{}", 2},
+			    .timeout_ms = 1000,
+			    .attempt = attempt};
+	struct reply r = aw_reply_empty();
+
+	r.commands = &c;
+	r.n_commands = 1;
+	aw_reply(&r);
+}
+
 void aw_verdict(const char *gid, uint64_t epoch, enum verdict verdict)
 {
 	struct answer a = {{"bank", gid, epoch, "pay.debit"}, verdict};
@@ -245,7 +306,7 @@ void aw_finish(const char *text, enum result_kind kind, const char *reason)
 	const struct aw_call c = aw_take(text);
 	struct adapter_answer answer = {.kind = kind, .reason = reason};
 
-	if (kind == RESULT_PREPARED)
+	if (kind == RESULT_PREPARED || kind == RESULT_DONE)
 		answer.output = (struct bytes){"[1]", 3};
 	c.done(&answer, c.arg);
 	agent_turn(aw.agent);

@@ -2,7 +2,7 @@
  * answers when the test says, polls as text, a clock that the test sets.
  *
  * One agent `a` in cluster `settle` serves the resource `bank`; all branches are
- * `pay.debit`, told apart by their gid. */
+ * `pay.debit`, all saga calls are of the step `reserve`, told apart by their gid. */
 #ifndef TESTS_LIB_AGENT_WORLD_H
 #define TESTS_LIB_AGENT_WORLD_H
 
@@ -19,6 +19,7 @@ struct aw_call {
 	adapter_done_fn done;
 	adapter_list_fn listed;
 	void *arg;
+	uint32_t timeout_ms; /* of a saga call */
 };
 
 extern struct agent_world_state {
@@ -28,10 +29,10 @@ extern struct agent_world_state {
 	uint64_t epoch; /* of the coordinator that answers */
 	struct aw_call calls[AW_ROOM];
 	size_t n_calls;
-	bool one_phase;         /* what the adapter says of itself */
-	bool told_one_phase;    /* what the last hello said of it */
-	char said[4096];        /* what went up, ";" after each */
-	uint64_t seqs[AW_ROOM]; /* polls without an answer, oldest first */
+	bool one_phase, no_calls, no_groups;         /* what the adapter says of itself */
+	bool told_one_phase, told_calls, told_exact; /* what the last hello said of it */
+	char said[4096];                             /* what went up, ";" after each */
+	uint64_t seqs[AW_ROOM];                      /* polls without an answer, oldest first */
 	size_t n_seqs;
 	uint32_t window; /* of the last poll */
 	char superseded[100];
@@ -49,6 +50,8 @@ void aw_reply(const struct reply *r);
 void aw_lose(void);
 struct reply aw_reply_empty(void);
 void aw_command(enum command_kind kind, const char *gid, uint64_t epoch, bool repeat);
+/* DO or UNDO of step `reserve`, with 1000 ms. */
+void aw_saga(enum command_kind kind, const char *gid, uint32_t attempt);
 void aw_verdict(const char *gid, uint64_t epoch, enum verdict verdict);
 /* Every poll that is out now is answered, or lost with its connection. */
 void aw_reply_all(void);
@@ -58,8 +61,9 @@ void aw_lose_all(void);
 void aw_said(const char *text);
 /* The oldest unanswered call must be this one; takes it out. */
 struct aw_call aw_take(const char *text);
-/* The same, and answers it. A PREPARED has an output ("+" in what goes up; "!" is a
- * reason). */
+/* The same, and answers it. PREPARED and DONE have an output ("+" in what goes up; "!"
+ * is a reason).  An answer to a saga call goes up as "done t1 do:1 +", the number being
+ * the attempt; an epoch that is not AW_EPOCH follows as "@8", a wish to wait as "~500". */
 void aw_finish(const char *text, enum result_kind kind, const char *reason);
 /* The sweep under way finds these gids (NULL at the end). */
 void aw_listed(const char *const *gids);
@@ -84,6 +88,8 @@ int aw_run(const char *name, void (*setup)(void), const TTest *const *tests);
 #define COMMIT(gid)           aw_command(COMMAND_COMMIT, gid, AW_EPOCH, false)
 #define COMMIT_AGAIN(gid)     aw_command(COMMAND_COMMIT, gid, AW_EPOCH, true)
 #define ROLLBACK(gid)         aw_command(COMMAND_ROLLBACK, gid, AW_EPOCH, false)
+#define DO(gid, attempt)      aw_saga(COMMAND_DO, gid, attempt)
+#define UNDO(gid, attempt)    aw_saga(COMMAND_UNDO, gid, attempt)
 #define SETTLE(gid)           aw_command(COMMAND_SETTLE_ONCE, gid, AW_EPOCH, false)
 #define VERDICT(gid, v)       aw_verdict(gid, AW_EPOCH, VERDICT_##v)
 

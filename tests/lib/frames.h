@@ -4,11 +4,11 @@
 
 #include "wire/frame.h"
 
-enum { FRAMES = 9 };
+enum { FRAMES = 12 };
 /* Their names; those of polls begin with `poll-`. */
 extern const char *const frame_names[FRAMES];
 
-extern const struct branch_id frames_debit, frames_credit;
+extern const struct branch_id frames_debit, frames_credit, frames_reserve;
 /* What they hold is static: it may be changed for the length of a test. */
 struct poll frames_poll(const char *name);
 struct reply frames_reply(const char *name);

@@ -229,7 +229,7 @@ const struct adapter sim_adapter = {
 	.list = a_list,
 };
 
-void calls_fini(void)
+void sim_calls_fini(void)
 {
 	while (calls != NULL) {
 		struct call *c = calls;

@@ -248,7 +248,7 @@ void db_fini(void)
 		db_sessions = s->next;
 		free(s);
 	}
-	calls_fini();
+	sim_calls_fini();
 	while (clients != NULL) {
 		struct client *c = clients;
 

@@ -66,6 +66,6 @@ enum result_kind db_work(struct session *s);
 void db_zombie(void *session, uint64_t n);
 /* Ends the sessions of an agent on branch `b`, or on all. */
 void db_end_sessions(const struct dbbranch *b, size_t db, size_t agent);
-void calls_fini(void);
+void sim_calls_fini(void);
 
 #endif

@@ -126,10 +126,50 @@ START_TEST(decoded_fields_are_those_encoded)
 }
 END_TEST
 
+START_TEST(decoded_fields_of_calls_are_those_encoded)
+{
+	size_t size;
+	unsigned char *bytes = frames_encode("reply-calls", &size);
+	struct reply r;
+	struct poll p;
+
+	ck_assert_int_eq(reply_decode(&r, bytes, size, NULL), RC_OK);
+	free(bytes);
+	ck_assert_int_eq(r.commands[0].kind, COMMAND_DO);
+	ck_assert_str_eq(r.commands[0].operation, "reserve");
+	ck_assert_uint_eq(r.commands[0].attempt, 2);
+	ck_assert_int_eq(r.commands[1].kind, COMMAND_UNDO);
+	ck_assert_uint_eq(r.commands[1].attempt, 1);
+	reply_free(&r);
+
+	bytes = frames_encode("poll-calls", &size);
+	ck_assert_int_eq(poll_decode(&p, bytes, size, NULL), RC_OK);
+	free(bytes);
+	ck_assert_int_eq(p.results[0].kind, RESULT_DONE);
+	ck_assert_int_eq(p.results[0].call, COMMAND_DO);
+	ck_assert_uint_eq(p.results[0].attempt, 2);
+	ck_assert_mem_eq(p.results[0].output.data, "{\"id\":17}", 9);
+	ck_assert_int_eq(p.results[1].kind, RESULT_RETRY);
+	ck_assert_int_eq(p.results[1].call, COMMAND_UNDO);
+	ck_assert_uint_eq(p.results[1].retry_after_ms, 1500);
+	ck_assert_int_eq(p.results[2].kind, RESULT_PENDING);
+	poll_free(&p);
+
+	bytes = frames_encode("poll-hello-calls", &size);
+	ck_assert_int_eq(poll_decode(&p, bytes, size, NULL), RC_OK);
+	free(bytes);
+	ck_assert(p.resources[0].calls && !p.resources[0].exact && !p.resources[0].groups);
+	ck_assert(p.resources[1].calls && p.resources[1].exact && p.resources[1].groups);
+	poll_free(&p);
+}
+END_TEST
+
 START_TEST(kinds_have_names)
 {
 	ck_assert_str_eq(result_kind_name(RESULT_ROLLED_BACK), "rolled_back");
 	ck_assert_str_eq(command_kind_name(COMMAND_SETTLE_ONCE), "settle_once");
+	ck_assert_str_eq(result_kind_name(RESULT_PENDING), "pending");
+	ck_assert_str_eq(command_kind_name(COMMAND_UNDO), "undo");
 	ck_assert_str_eq(verdict_name(VERDICT_ABORT), "abort");
 }
 END_TEST
@@ -145,6 +185,7 @@ int main(void)
 	tcase_add_loop_test(t, encoder_writes_the_bytes_of_the_page, 0, FRAMES);
 	tcase_add_loop_test(t, decoding_the_bytes_of_the_page_gives_the_frame_back, 0, FRAMES);
 	tcase_add_test(t, decoded_fields_are_those_encoded);
+	tcase_add_test(t, decoded_fields_of_calls_are_those_encoded);
 	tcase_add_test(t, kinds_have_names);
 	suite_add_tcase(s, t);
 	r = srunner_create(s);

@@ -96,7 +96,7 @@ START_TEST(unknown_kinds_are_refused)
 	r.n_commands = 1;
 	cmd.kind = COMMAND_NONE;
 	refuses(try_reply(&r, &err), &err, RC_INVALID, "command");
-	cmd.kind = (enum command_kind)6;
+	cmd.kind = (enum command_kind)8;
 	refuses(try_reply(&r, &err), &err, RC_INVALID, "command");
 	cmd.kind = COMMAND_ONCE;
 	cmd.operation = "";
@@ -109,8 +109,87 @@ START_TEST(unknown_kinds_are_refused)
 	p.n_results = 1;
 	res.kind = RESULT_NONE;
 	refuses(try_poll(&p, &err), &err, RC_INVALID, "result");
-	res.kind = (enum result_kind)8;
+	res.kind = (enum result_kind)11;
 	refuses(try_poll(&p, &err), &err, RC_INVALID, "result");
+}
+END_TEST
+
+START_TEST(commands_of_calls_that_break_the_rules_are_refused)
+{
+	struct reply r = frames_reply("reply-calls");
+	struct command cmd = r.commands[_i];
+	const struct command good = cmd;
+	struct err err;
+
+	r.commands = &cmd;
+	r.n_commands = 1;
+	ck_assert_int_eq(try_reply(&r, &err), RC_OK);
+	cmd.attempt = 0;
+	refuses(try_reply(&r, &err), &err, RC_INVALID, "attempt");
+	cmd = good;
+	cmd.operation = "";
+	refuses(try_reply(&r, &err), &err, RC_INVALID, "operation");
+	cmd = good;
+	cmd.args = (struct bytes){0};
+	refuses(try_reply(&r, &err), &err, RC_INVALID, "args");
+	cmd = good;
+	cmd.id.branch = "";
+	refuses(try_reply(&r, &err), &err, RC_INVALID, "branch");
+}
+END_TEST
+
+START_TEST(answers_fit_what_they_answer)
+{
+	static const struct {
+		enum result_kind kind;
+		bool of_branch, of_call;
+	} rows[] = {
+		{RESULT_PREPARED, true, false},    {RESULT_READ_ONLY, true, false},
+		{RESULT_REFUSED, true, true},      {RESULT_COMMITTED, true, false},
+		{RESULT_ROLLED_BACK, true, false}, {RESULT_HAZARD, true, false},
+		{RESULT_UNKNOWN, true, true},      {RESULT_DONE, false, true},
+		{RESULT_RETRY, false, true},       {RESULT_PENDING, false, true},
+	};
+	struct poll p = frames_poll("poll-calls");
+	struct result res = p.results[0];
+	struct err err;
+
+	p.results = &res;
+	p.n_results = 1;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		res.kind = rows[i].kind;
+		res.attempt = 1;
+		for (int call = COMMAND_NONE; call <= COMMAND_UNDO + 1; call++) {
+			const bool known = call == COMMAND_DO || call == COMMAND_UNDO;
+			const bool good =
+				call == COMMAND_NONE ? rows[i].of_branch : known && rows[i].of_call;
+
+			res.call = (enum command_kind)call;
+			ck_assert_int_eq(try_poll(&p, &err), good ? RC_OK : RC_INVALID);
+		}
+		res.call = COMMAND_DO;
+		res.attempt = 0;
+		ck_assert_int_eq(try_poll(&p, &err), RC_INVALID);
+	}
+}
+END_TEST
+
+START_TEST(a_wish_to_wait_is_cut_to_an_hour)
+{
+	struct poll p = frames_poll("poll-calls"), out;
+	struct result res[2] = {p.results[1], p.results[0]};
+	unsigned char bytes[300];
+
+	res[0].retry_after_ms = RETRY_AFTER_MAX_MS + 1;
+	res[1].retry_after_ms = 5; /* idle with DONE */
+	p.results = res;
+	p.n_results = 2;
+	ck_assert_uint_le(poll_size(&p), sizeof bytes);
+	poll_encode(&p, bytes);
+	ck_assert_int_eq(poll_decode(&out, bytes, poll_size(&p), NULL), RC_OK);
+	ck_assert_uint_eq(out.results[0].retry_after_ms, RETRY_AFTER_MAX_MS);
+	ck_assert_uint_eq(out.results[1].retry_after_ms, 0);
+	poll_free(&out);
 }
 END_TEST
 
@@ -299,6 +378,9 @@ int main(void)
 	tcase_add_loop_test(t, damaged_frames_never_hurt, 0, FRAMES);
 	tcase_add_test(t, names_that_break_the_rules_are_refused);
 	tcase_add_test(t, unknown_kinds_are_refused);
+	tcase_add_loop_test(t, commands_of_calls_that_break_the_rules_are_refused, 0, 2);
+	tcase_add_test(t, answers_fit_what_they_answer);
+	tcase_add_test(t, a_wish_to_wait_is_cut_to_an_hour);
 	tcase_add_test(t, caps_are_kept);
 	tcase_add_test(t, a_small_frame_cannot_ask_for_much_memory);
 	tcase_add_test(t, strings_with_nul_or_broken_utf8_are_refused);
