@@ -8,10 +8,12 @@
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_row.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { STATES_OF_A_WORD = 5 }; /* at the most: those that are called "stuck" */
 enum { FIND, ROW, UNFINISHED, RESOURCES, BY_SEQ, BY_STATE, BY_STATES, STATEMENTS };
 
 #define RANGE "seq >= ?1 AND seq < ?2"
@@ -21,16 +23,19 @@ enum { FIND, ROW, UNFINISHED, RESOURCES, BY_SEQ, BY_STATE, BY_STATES, STATEMENTS
 static const char *const texts[STATEMENTS] = {
 	[FIND] = "SELECT " ROW_COLUMNS " FROM txn WHERE gid = ?1",
 	[ROW] = "SELECT " ROW_COLUMNS " FROM txn WHERE seq = ?1",
-	[UNFINISHED] = "SELECT seq FROM txn INDEXED BY txn_state"
-		       " WHERE state <> 6 AND state IN (1, 2, 3, 4, 5, 8, 9) ORDER BY seq",
+	[UNFINISHED] =
+		"SELECT seq FROM txn INDEXED BY txn_state"
+		" WHERE state <> 6 AND state IN (1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15)"
+		" ORDER BY seq",
 	[RESOURCES] = "SELECT " CATALOG_COLUMNS " FROM resource ORDER BY name",
 	[BY_SEQ] = "SELECT seq FROM txn WHERE " RANGE " ORDER BY seq DESC",
 	[BY_STATE] = "SELECT seq FROM txn INDEXED BY txn_state"
 		     " WHERE state <> 6 AND state = ?3 AND " RANGE " ORDER BY seq DESC",
 	[BY_STATES] = "SELECT seq FROM txn INDEXED BY txn_state"
-		      " WHERE state <> 6 AND state IN (?3, ?4, ?5) AND " RANGE " ORDER BY seq DESC",
+		      " WHERE state <> 6 AND state IN (?3, ?4, ?5, ?6, ?7) AND " RANGE
+		      " ORDER BY seq DESC",
 };
-_Static_assert(TXN_COMMITTED == 6 && TXN_ABORTED == 7 && TXN_STATES == 10, "numbers in the SQL");
+_Static_assert(TXN_COMMITTED == 6 && TXN_ABORTED == 7 && TXN_STATES == 16, "numbers in the SQL");
 
 struct reader {
 	sqlite3 *db;
@@ -201,17 +206,20 @@ static enum rc read_status(const char *word, unsigned *states, struct err *err)
 /* Committed ones are in no index by state, and need none: they are most of all. */
 static sqlite3_stmt *choose(struct reader *rd, unsigned states)
 {
-	int list[3], n = 0;
+	int list[STATES_OF_A_WORD], n = 0;
 	sqlite3_stmt *stmt;
 
 	if (states == 0 || states == 1u << TXN_COMMITTED)
 		return rd->stmts[BY_SEQ];
-	for (int s = 1; s < TXN_STATES && n < 3; s++)
-		if ((states & (1u << s)) != 0)
+	for (int s = 1; s < TXN_STATES; s++) {
+		if ((states & (1u << s)) != 0) {
+			assert(n < STATES_OF_A_WORD);
 			list[n++] = s;
+		}
+	}
 	stmt = rd->stmts[n == 1 ? BY_STATE : BY_STATES];
 	sqlite3_bind_int(stmt, 3, list[0]);
-	for (int i = 1; n > 1 && i < 3; i++)
+	for (int i = 1; n > 1 && i < STATES_OF_A_WORD; i++)
 		sqlite3_bind_int(stmt, 3 + i, list[i < n ? i : 0]);
 	return stmt;
 }

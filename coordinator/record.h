@@ -61,7 +61,10 @@ struct record_branch {
 	bool read_only;
 };
 
-enum { BODY_HASH_SIZE = 32 };
+enum {
+	BODY_HASH_SIZE = 32,
+	RECORD_STEPS_MAX = 1000, /* of a saga */
+};
 
 struct record {
 	uint64_t seq; /* wall time in µs at its begin, made unique: the order of lists */
@@ -104,16 +107,31 @@ void record_fini(struct record *r);
 /* The word that people and programs see: "running", "committing",
  * "rolling_back", "committed", "rolled_back", "stuck". */
 const char *record_status(enum txn_state state);
+/* What a saga's record is in while its saga is in `state`; and back: 0 if no saga can
+ * be in it. */
+enum txn_state record_of_saga(enum saga_state state);
+enum saga_state record_saga_state(enum txn_state state);
 /* The same for a branch: "waiting", "working", "prepared", … */
 const char *record_branch_status(enum branch_state state);
+/* The same for the n-th step of a saga: "waiting", "running", "pending", "done",
+ * "skipped", "failed", "unknown", "undoing", "undone", "kept", "stuck"; "not_run" for
+ * one that was not begun and, since the saga is undone, never will be. */
+const char *record_step_status(const struct saga *saga, size_t n);
 /* True when nothing is owed any more: committed or rolled back. (A hazard is not
  * finished: it is kept until a person forgets it.) */
 bool record_finished(enum txn_state state);
 
-/* Packs what is not a column of its own; give `*out` to free(). */
+/* Packs what is not a column of its own, of a saga's steps only what they are; give
+ * `*out` to free(). */
 void record_pack(const struct record *r, void **out, size_t *size);
-/* Unpacks into `r`, whose columns were filled before. RC_INVALID: not a detail;
- * the caller still calls record_fini. */
+/* Unpacks into `r`, whose columns were filled before; each step of a saga is then
+ * waiting, until record_unpack_step. RC_INVALID: not a detail, or not of a transaction in
+ * that state; the caller still calls record_fini. */
 enum rc record_unpack(struct record *r, const void *bytes, size_t size, struct err *err);
+
+/* The same for how far one step of a saga is. `step` was unpacked before with all others;
+ * what it held of this is replaced. */
+void record_pack_step(const struct saga_step *step, void **out, size_t *size);
+enum rc record_unpack_step(struct saga_step *step, const void *bytes, size_t size, struct err *err);
 
 #endif
