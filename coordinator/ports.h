@@ -109,7 +109,8 @@ enum answer_code {
 };
 
 /* Answers to clients: once per client id.  `json` is given (free): the body for
- * 200 to 202, else NULL and `text` (borrowed) says what was wrong. */
+ * 200 to 202.  Else `text` (borrowed) says what was wrong, and `json` is NULL or where
+ * in the request that is (problem_place: "definition" or "input", line and column). */
 struct client_port {
 	void (*answer)(void *self, uint64_t client, enum answer_code code, char *json,
 		       const char *text);

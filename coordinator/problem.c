@@ -3,7 +3,6 @@
 
 #include "base/mem.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 /* The last part of `type` is stable: programs may match it. */
@@ -39,7 +38,7 @@ const char *problem_title(unsigned status)
 }
 
 /* A text may quote what a client sent, or be cut in the middle of a character. */
-static json_t *json_text(const char *text)
+json_t *problem_text(const char *text)
 {
 	json_t *json = json_string(text);
 	char *copy;
@@ -55,24 +54,45 @@ static json_t *json_text(const char *text)
 	return json;
 }
 
+static void put_place(json_t *json, const char *where, int line, int column)
+{
+	if (where != NULL)
+		json_object_set_new(json, "where", json_string(where));
+	if (line > 0)
+		json_object_set_new(json, "line", json_integer(line));
+	if (line > 0 && column > 0)
+		json_object_set_new(json, "column", json_integer(column));
+}
+
+/* Drops the reference. */
+static char *dump(json_t *json)
+{
+	char *text = json_dumps(json, JSON_COMPACT);
+
+	if (text == NULL)
+		abort(); /* only for want of memory */
+	json_decref(json);
+	return text;
+}
+
 char *problem_json(const struct problem *p)
 {
 	const size_t kind = kind_of(p->status);
 	char *type = mem_printf("urn:settle:problem:%s", kinds[kind].word);
 	json_t *json = json_pack("{s:s, s:s, s:i, s:o}", "type", type, "title", kinds[kind].title,
-				 "status", (int)p->status, "detail", json_text(p->detail));
+				 "status", (int)p->status, "detail", problem_text(p->detail));
 	char *text;
 
-	if (p->where != NULL)
-		json_object_set_new(json, "where", json_string(p->where));
-	if (p->line > 0)
-		json_object_set_new(json, "line", json_integer(p->line));
-	if (p->line > 0 && p->column > 0)
-		json_object_set_new(json, "column", json_integer(p->column));
-	text = json_dumps(json, JSON_COMPACT);
-	if (text == NULL)
-		abort();
-	json_decref(json);
+	put_place(json, p->where, p->line, p->column);
+	text = dump(json);
 	free(type);
 	return text;
+}
+
+char *problem_place(const char *where, int line, int column)
+{
+	json_t *json = json_object();
+
+	put_place(json, where, line, column);
+	return dump(json);
 }

@@ -3,6 +3,8 @@
 #ifndef COORDINATOR_PROBLEM_H
 #define COORDINATOR_PROBLEM_H
 
+#include <jansson.h>
+
 #define PROBLEM_TYPE "application/problem+json"
 
 /* `detail` is for the person who reads it. `where` names the part of the request
@@ -18,6 +20,13 @@ struct problem {
 /* The JSON text: {type, title, status, detail, where?, line?, column?}; give it
  * to free().  Bytes of `detail` that are not UTF-8 become `?`. */
 char *problem_json(const struct problem *p);
+
+/* The place alone, {where, line?, column?}: what the engine gives beside a text that
+ * refuses (ports.h).  Give it to free(). */
+char *problem_place(const char *where, int line, int column);
+
+/* A text as a JSON string, its bytes that are not UTF-8 as `?`. */
+json_t *problem_text(const char *text);
 
 /* "Not Found" and so on, for the statuses that this program uses. */
 const char *problem_title(unsigned status);

@@ -286,7 +286,6 @@ static void rest_free(struct rest *r)
 {
 	if (r->listen_fd >= 0)
 		close(r->listen_fd);
-	definitions_free(r->definitions);
 	heap_fini(&r->deadlines);
 	free(r);
 }
@@ -301,7 +300,6 @@ enum rc rest_open(uv_loop_t *loop, const struct rest_settings *settings, struct 
 	r->listen_fd = -1;
 	r->idle_us = settings->idle_ms * 1000;
 	r->transfer_us = settings->transfer_ms * 1000;
-	r->definitions = definitions_new();
 	if (settings->token != NULL) {
 		struct sha256_ctx sha;
 
@@ -349,6 +347,7 @@ void rest_quiesce(struct rest *r)
 	MHD_quiesce_daemon(r->daemon);
 	close(r->listen_fd);
 	r->listen_fd = -1;
+	streams_end(r);
 }
 
 size_t rest_busy(const struct rest *r)

@@ -17,18 +17,24 @@ void call_header(struct call *c, const char *name, const char *value)
 	MHD_add_response_header(c->response, name, value);
 }
 
-void call_respond(struct call *c, unsigned status, const char *type, char *body)
+void call_give(struct call *c, unsigned status, struct MHD_Response *response)
 {
 	assert(c->response == NULL);
-	c->response = MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE);
-	if (c->response == NULL)
+	if (response == NULL)
 		abort(); /* out of memory: see base/mem.h */
+	c->response = response;
 	c->status = status;
-	call_header(c, "Content-Type", type);
 	if (status == 429 || status == 503)
 		call_header(c, "Retry-After", "1");
 	if (c->rest->quiesced)
 		call_header(c, "Connection", "close");
+}
+
+void call_respond(struct call *c, unsigned status, const char *type, char *body)
+{
+	call_give(c, status,
+		  MHD_create_response_from_buffer(strlen(body), body, MHD_RESPMEM_MUST_FREE));
+	call_header(c, "Content-Type", type);
 }
 
 void call_problem(struct call *c, const struct problem *p)
@@ -36,15 +42,30 @@ void call_problem(struct call *c, const struct problem *p)
 	call_respond(c, p->status, PROBLEM_TYPE, problem_json(p));
 }
 
+enum { DETAIL_MAX = 512 };
+
 void call_refuse(struct call *c, unsigned status, const char *fmt, ...)
 {
-	char detail[512];
+	char detail[DETAIL_MAX];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(detail, sizeof detail, fmt, ap);
 	va_end(ap);
 	call_problem(c, &(struct problem){.status = status, .detail = detail});
+}
+
+bool call_refuse_at(struct call *c, const char *where, const char *fmt, ...)
+{
+	char detail[DETAIL_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(detail, sizeof detail, fmt, ap);
+	va_end(ap);
+	call_problem(c,
+		     &(struct problem){.status = STATUS_INVALID, .detail = detail, .where = where});
+	return false;
 }
 
 /* ---- asking the engine ---- */
@@ -59,14 +80,53 @@ uint64_t call_ask(struct call *c)
 	return c->id;
 }
 
-/* Only a submission says 201, that a thing was made. */
+/* Only what makes a new thing says 201. */
 static unsigned status_of(const struct call *c, enum answer_code code)
 {
-	if (code == ANSWER_FINISHED && !route_creates(c->route))
+	if (code == ANSWER_FINISHED && (c->route->traits & ROUTE_CREATES) == 0)
 		return ANSWER_OK;
 	if (code == ANSWER_UNFINISHED && strcmp(c->route->method, "GET") == 0)
 		return ANSWER_OK;
 	return code;
+}
+
+void call_resume(struct call *c)
+{
+	/* Inside the engine's call from our own handler it is not suspended yet: the
+	 * handler goes on and finds the response. */
+	if (!c->suspended)
+		return;
+	c->suspended = false;
+	MHD_resume_connection(c->http);
+	rest_wake(c->rest);
+}
+
+/* A refusal; `place` (borrowed, may be NULL) says where, as problem_place wrote it. */
+static void refuse_answer(struct call *c, enum answer_code code, const char *place,
+			  const char *text)
+{
+	json_t *json = place != NULL ? json_loads(place, 0, NULL) : NULL;
+	struct problem p = {.status = code, .detail = text != NULL ? text : problem_title(code)};
+
+	p.where = json_string_value(json_object_get(json, "where"));
+	if (!c->placeless) {
+		p.line = (int)json_integer_value(json_object_get(json, "line"));
+		p.column = (int)json_integer_value(json_object_get(json, "column"));
+	}
+	call_problem(c, &p);
+	json_decref(json);
+}
+
+static void respond_answer(struct call *c, enum answer_code code, char *json, const char *text)
+{
+	if (code < 200 || code >= 300) {
+		refuse_answer(c, code, json, text);
+		free(json);
+	} else if (c->render != NULL) {
+		c->render(c, code, json);
+	} else {
+		call_respond(c, status_of(c, code), "application/json", json);
+	}
 }
 
 void call_answered(void *self, uint64_t client, enum answer_code code, char *json, const char *text)
@@ -81,29 +141,14 @@ void call_answered(void *self, uint64_t client, enum answer_code code, char *jso
 	}
 	HASH_DELETE(hh, r->waiting, c);
 	c->id = 0;
-	if (code >= 200 && code < 300) {
-		call_respond(c, status_of(c, code), "application/json", json);
-		if (route_creates(c->route)) {
-			char location[GID_FIELD + 32];
-
-			snprintf(location, sizeof location, "/v1/transactions/%s", c->gid);
-			call_header(c, "Location", location);
-		}
-	} else {
-		free(json);
-		call_refuse(c, code, "%s", text != NULL ? text : problem_title(code));
-	}
-	/* Inside the engine's call from our own handler it is not suspended yet: the
-	 * handler goes on and finds the response. */
-	if (c->suspended) {
-		MHD_resume_connection(c->http);
-		rest_wake(r);
-	}
+	if (c->stream == NULL || !stream_answered(c, code, json))
+		respond_answer(c, code, json, text);
+	call_resume(c);
 }
 
 /* ---- the head of a request ---- */
 
-static const char *header(const struct call *c, const char *name)
+const char *call_head(const struct call *c, const char *name)
 {
 	return MHD_lookup_connection_value(c->http, MHD_HEADER_KIND, name);
 }
@@ -111,7 +156,7 @@ static const char *header(const struct call *c, const char *name)
 static bool token_fits(const struct call *c)
 {
 	static const char scheme[] = "Bearer ";
-	const char *given = header(c, "Authorization");
+	const char *given = call_head(c, "Authorization");
 	unsigned char digest[SHA256_DIGEST_SIZE];
 	struct sha256_ctx sha;
 
@@ -145,8 +190,8 @@ static bool is_local_name(const char *host)
  * name that resolves to us. */
 static bool from_foreign_page(const struct call *c)
 {
-	const char *host = header(c, "Host");
-	const char *origin = header(c, "Origin");
+	const char *host = call_head(c, "Host");
+	const char *origin = call_head(c, "Origin");
 	const char *name = origin != NULL ? strstr(origin, "://") : NULL;
 
 	if (host != NULL && !is_local_name(host))
@@ -154,18 +199,35 @@ static bool from_foreign_page(const struct call *c)
 	return origin != NULL && (name == NULL || !is_local_name(name + 3));
 }
 
-static bool is_json(const char *type)
+static bool is_type(const char *type, const char *wanted)
 {
-	static const char json[] = "application/json";
-	const size_t size = sizeof json - 1;
+	const size_t size = strlen(wanted);
 
-	return type == NULL || (strncasecmp(type, json, size) == 0 &&
-				(type[size] == '\0' || type[size] == ';' || type[size] == ' '));
+	return strncasecmp(type, wanted, size) == 0 &&
+	       (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
+}
+
+/* Responds if the body is said to be of a type that the route does not take. */
+static bool type_fits(struct call *c)
+{
+	static const char *const yaml[] = {"application/yaml", "text/yaml", "application/x-yaml",
+					   "text/x-yaml", NULL};
+	const char *type = call_head(c, "Content-Type");
+	const bool takes_yaml = (c->route->traits & ROUTE_YAML) != 0;
+
+	if (type == NULL || is_type(type, "application/json"))
+		return true;
+	for (const char *const *y = yaml; takes_yaml && *y != NULL; y++)
+		if (is_type(type, *y))
+			return true;
+	call_refuse(c, 415, "Content-Type must be application/json%s, not %.80s",
+		    takes_yaml ? ", application/yaml or text/yaml" : "", type);
+	return false;
 }
 
 static bool body_too_long(const struct call *c)
 {
-	const char *length = header(c, "Content-Length");
+	const char *length = call_head(c, "Content-Length");
 
 	/* A length that is not a number does not get past libmicrohttpd. */
 	return length != NULL && strtoull(length, NULL, 10) > BODY_MAX;
@@ -176,7 +238,7 @@ static void refuse_body(struct call *c)
 	call_refuse(c, 413, "the body is over %d MiB", BODY_MAX >> 20);
 }
 
-/* The first unescaped parameter that the route does not know. */
+/* Refuses the first unescaped parameter that the route does not know. */
 static enum MHD_Result find_unknown(void *cls, enum MHD_ValueKind kind, const char *key,
 				    const char *value)
 {
@@ -187,7 +249,7 @@ static enum MHD_Result find_unknown(void *cls, enum MHD_ValueKind kind, const ch
 	for (const char *const *known = c->route->query; known != NULL && *known != NULL; known++)
 		if (strcmp(*known, key) == 0)
 			return MHD_YES;
-	call_refuse(c, 422, "unknown query parameter \"%.40s\"", key);
+	call_unknown(c, "the query", key, c->route->query);
 	return MHD_NO;
 }
 
@@ -197,8 +259,9 @@ static void check_head(struct call *c, const char *url, const char *method)
 	const struct rest *r = c->rest;
 	char allow[64];
 
-	c->route = route_find(method, url, c->gid, allow);
-	if (r->has_token && (c->route == NULL || !c->route->probe) && !token_fits(c)) {
+	c->route = route_find(c, method, url, allow);
+	if (r->has_token && (c->route == NULL || (c->route->traits & ROUTE_PROBE) == 0) &&
+	    !token_fits(c)) {
 		call_refuse(c, 401,
 			    "this call needs the token of the coordinator "
 			    "(header Authorization: Bearer …)");
@@ -212,12 +275,9 @@ static void check_head(struct call *c, const char *url, const char *method)
 	} else if (c->route == NULL) {
 		call_refuse(c, 405, "%.200s takes %s, not %.20s", url, allow, method);
 		call_header(c, "Allow", allow);
-	} else if (strcmp(c->route->method, "POST") == 0 && !is_json(header(c, "Content-Type"))) {
-		call_refuse(c, 415, "Content-Type must be application/json, not %.80s",
-			    header(c, "Content-Type"));
 	} else if (body_too_long(c)) {
 		refuse_body(c);
-	} else {
+	} else if (strcmp(c->route->method, "POST") != 0 || type_fits(c)) {
 		MHD_get_connection_values(c->http, MHD_GET_ARGUMENT_KIND, find_unknown, c);
 	}
 }
@@ -274,7 +334,7 @@ enum MHD_Result call_access(void *cls, struct MHD_Connection *http, const char *
 		c = *slot = call_new(r, http);
 		check_head(c, url, method);
 		/* A client that asks before it sends is told at once. */
-		if (c->response != NULL && header(c, "Expect") != NULL)
+		if (c->response != NULL && call_head(c, "Expect") != NULL)
 			return send_response(c);
 		return MHD_YES;
 	}
@@ -284,11 +344,10 @@ enum MHD_Result call_access(void *cls, struct MHD_Connection *http, const char *
 		*size = 0;
 		return more ? MHD_YES : MHD_NO;
 	}
-	c->suspended = false;
-	if (c->response == NULL && r->engine == NULL && !c->route->probe)
+	if (c->response == NULL && r->engine == NULL && (c->route->traits & ROUTE_PROBE) == 0)
 		call_refuse(c, 503, "the coordinator is %s",
 			    r->quiesced ? "stopping" : "still starting");
-	if (c->response == NULL) {
+	if (c->response == NULL) { /* a stream comes here again until it knows what to say */
 		c->route->handle(c);
 		free(c->body);
 		c->body = NULL;
@@ -320,6 +379,7 @@ void call_completed(void *cls, struct MHD_Connection *http, void **slot,
 	}
 	if (c->response != NULL)
 		MHD_destroy_response(c->response);
+	stream_free(c);
 	free(c->body);
 	r->calls--;
 	free(c);

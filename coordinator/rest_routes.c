@@ -1,201 +1,14 @@
-/* rest_routes.c - the paths, and what is asked of the engine for each. */
+/* rest_routes.c - the paths, and the calls that ask about the whole. */
 #include "coordinator/rest_core.h"
 
-#include "base/clock.h"
 #include "base/mem.h"
+#include "coordinator/metrics.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const char *query(const struct call *c, const char *name)
-{
-	return MHD_lookup_connection_value(c->http, MHD_GET_ARGUMENT_KIND, name);
-}
-
-/* ---- bodies and parameters ---- */
-
-static bool is_known(const char *name, const char *const *known)
-{
-	for (; *known != NULL; known++)
-		if (strcmp(name, *known) == 0)
-			return true;
-	return false;
-}
-
-json_t *call_json(struct call *c, const char *const *known, bool optional)
-{
-	json_error_t error;
-	json_t *json, *value;
-	const char *name;
-
-	if (c->size == 0 && optional)
-		return json_object();
-	json = json_loadb(c->body != NULL ? c->body : "", c->size, JSON_REJECT_DUPLICATES, &error);
-	if (json == NULL) {
-		char detail[sizeof error.text + 32];
-
-		snprintf(detail, sizeof detail, "the body is not JSON: %s", error.text);
-		call_problem(c,
-			     &(struct problem){.status = 400,
-					       .detail = c->size > 0 ? detail : "the body is empty",
-					       .where = "body",
-					       .line = error.line,
-					       .column = error.column});
-		return NULL;
-	}
-	if (!json_is_object(json)) {
-		call_refuse(c, 422, "the body must be a JSON object");
-		json_decref(json);
-		return NULL;
-	}
-	json_object_foreach(json, name, value)
-	{
-		if (is_known(name, known))
-			continue;
-		call_refuse(c, 422, "unknown field \"%.40s\" in the body", name);
-		json_decref(json);
-		return NULL;
-	}
-	return json;
-}
-
-bool call_wait(struct call *c, const char *name, const char *text, uint64_t *ms)
-{
-	struct err err;
-
-	if (duration_parse(text, ms, &err) != RC_OK) {
-		call_refuse(c, 422, "%s: %s", name, err.text);
-		return false;
-	}
-	if (*ms > WAIT_MAX_MS) {
-		call_refuse(c, 422, "%s: at most 5m, then ask again", name);
-		return false;
-	}
-	return true;
-}
-
-/* `reason` of the body; false after having responded. */
-static bool read_reason(struct call *c, const json_t *body, bool needed, const char **out)
-{
-	const json_t *reason = json_object_get(body, "reason");
-
-	*out = json_string_value(reason);
-	if (reason != NULL && *out == NULL)
-		call_refuse(c, 422, "reason: must be a text");
-	else if (needed && (*out == NULL || **out == '\0'))
-		call_refuse(c, 422, "reason: is needed, and is kept with the transaction");
-	else if (json_string_length(reason) > REASON_MAX)
-		call_refuse(c, 422, "reason: is over %d bytes", REASON_MAX);
-	else
-		return true;
-	return false;
-}
-
-/* ---- transactions ---- */
-
-static void call_get(struct call *c)
-{
-	const char *wait = query(c, "wait");
-	uint64_t ms = 0;
-
-	if (wait == NULL || call_wait(c, "wait", wait, &ms))
-		engine_get(c->rest->engine, call_ask(c), c->gid, ms);
-}
-
-static bool is_status(const char *word)
-{
-	for (int s = TXN_ACCEPTED; s < TXN_STATES; s++)
-		if (strcmp(record_status((enum txn_state)s), word) == 0)
-			return true;
-	return false;
-}
-
-/* A number of at most `max`; false after having responded. */
-static bool read_number(struct call *c, const char *name, uint64_t min, uint64_t max, uint64_t *out)
-{
-	const char *text = query(c, name);
-	char *end;
-
-	if (text == NULL)
-		return true;
-	errno = 0;
-	*out = strtoull(text, &end, 10);
-	if (text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && *out >= min &&
-	    *out <= max)
-		return true;
-	if (max == UINT64_MAX)
-		call_refuse(c, 422, "%s: must be what an earlier page gave as \"next\"", name);
-	else
-		call_refuse(c, 422, "%s: must be a number from %d to %d", name, (int)min, (int)max);
-	return false;
-}
-
-static bool read_time(struct call *c, const char *name, uint64_t *out)
-{
-	const char *text = query(c, name);
-	struct err err;
-
-	if (text == NULL || time_parse(text, out, &err) == RC_OK)
-		return true;
-	call_refuse(c, 422, "%s: %s", name, err.text);
-	return false;
-}
-
-static void call_list(struct call *c)
-{
-	struct list_query q = {
-		.status = query(c, "status"),
-		.workflow = query(c, "workflow"),
-		.resource = query(c, "resource"),
-	};
-	uint64_t limit = LIST_STANDARD;
-
-	if (q.status != NULL && !is_status(q.status)) {
-		call_refuse(c, 422,
-			    "status: must be running, committing, rolling_back, committed, "
-			    "rolled_back or stuck");
-		return;
-	}
-	if (!read_time(c, "since", &q.since_us) || !read_time(c, "until", &q.until_us) ||
-	    !read_number(c, "cursor", 1, UINT64_MAX, &q.before_seq) ||
-	    !read_number(c, "limit", 1, LIST_MAX, &limit))
-		return;
-	q.limit = (size_t)limit;
-	engine_list(c->rest->engine, call_ask(c), &q);
-}
-
-static void call_cancel(struct call *c)
-{
-	static const char *const known[] = {"reason", NULL};
-	json_t *body = call_json(c, known, true);
-	const char *reason;
-
-	if (body == NULL)
-		return;
-	if (read_reason(c, body, false, &reason))
-		engine_cancel(c->rest->engine, call_ask(c), c->gid, reason);
-	json_decref(body);
-}
-
-static void call_resolve(struct call *c)
-{
-	static const char *const known[] = {"action", "reason", NULL};
-	json_t *body = call_json(c, known, false);
-	const char *action, *reason;
-
-	if (body == NULL)
-		return;
-	action = json_string_value(json_object_get(body, "action"));
-	if (action == NULL || strcmp(action, "forget") != 0)
-		call_refuse(c, 422, "action: must be \"forget\"");
-	else if (read_reason(c, body, true, &reason))
-		engine_forget(c->rest->engine, call_ask(c), c->gid, reason);
-	json_decref(body);
-}
-
-/* ---- the others ---- */
+/* ---- the calls about the whole ---- */
 
 static void call_agents(struct call *c)
 {
@@ -209,6 +22,21 @@ static void call_resources(struct call *c)
 
 static void call_stats(struct call *c)
 {
+	engine_stats(c->rest->engine, call_ask(c));
+}
+
+static void render_metrics(struct call *c, enum answer_code code, char *json)
+{
+	json_t *stats = json_loads(json, 0, NULL);
+
+	free(json);
+	call_respond(c, code, METRICS_TYPE, metrics_text(stats));
+	json_decref(stats);
+}
+
+static void call_metrics(struct call *c)
+{
+	c->render = render_metrics;
 	engine_stats(c->rest->engine, call_ask(c));
 }
 
@@ -236,42 +64,66 @@ static void call_openapi(struct call *c)
 static const char *const list_query[] = {"status", "workflow", "resource", "since",
 					 "until",  "limit",    "cursor",   NULL};
 static const char *const get_query[] = {"wait", NULL};
+static const char *const events_query[] = {"after", "wait", NULL};
+static const char *const workflow_query[] = {"version", NULL};
 
 static const struct route routes[] = {
-	{"POST", "/v1/transactions", call_submit, NULL, false},
-	{"GET", "/v1/transactions", call_list, list_query, false},
-	{"GET", "/v1/transactions/*", call_get, get_query, false},
-	{"POST", "/v1/transactions/*/cancel", call_cancel, NULL, false},
-	{"POST", "/v1/transactions/*/resolve", call_resolve, NULL, false},
-	{"GET", "/v1/agents", call_agents, NULL, false},
-	{"GET", "/v1/resources", call_resources, NULL, false},
-	{"GET", "/v1/stats", call_stats, NULL, false},
-	{"GET", "/v1/openapi.json", call_openapi, NULL, false},
-	{"GET", "/healthz", call_health, NULL, true},
-	{"GET", "/readyz", call_ready, NULL, true},
+	{"POST", "/v1/transactions", call_submit, NULL, ROUTE_CREATES},
+	{"GET", "/v1/transactions", call_list, list_query, 0},
+	{"GET", "/v1/transactions/*", call_get, get_query, 0},
+	{"GET", "/v1/transactions/*/events", call_events, events_query, 0},
+	{"POST", "/v1/transactions/*/cancel", call_cancel, NULL, 0},
+	{"POST", "/v1/transactions/*/retry", call_retry, NULL, 0},
+	{"POST", "/v1/transactions/*/resolve", call_resolve, NULL, 0},
+	{"POST", "/v1/transactions/*/steps/*/complete", call_complete, NULL, 0},
+	{"POST", "/v1/transactions/*/steps/*/fail", call_fail, NULL, 0},
+	{"POST", "/v1/workflows", call_publish, NULL, ROUTE_CREATES | ROUTE_YAML},
+	{"GET", "/v1/workflows", call_workflows, NULL, 0},
+	/* No call is POST on a workflow itself, so that one may have this name. */
+	{"POST", "/v1/workflows/validate", call_validate, NULL, ROUTE_YAML},
+	{"GET", "/v1/workflows/*", call_workflow, workflow_query, 0},
+	{"POST", "/v1/workflows/*/activate", call_activate, NULL, 0},
+	{"GET", "/v1/agents", call_agents, NULL, 0},
+	{"GET", "/v1/resources", call_resources, NULL, 0},
+	{"GET", "/v1/stats", call_stats, NULL, 0},
+	{"GET", "/v1/openapi.json", call_openapi, NULL, 0},
+	{"GET", "/metrics", call_metrics, NULL, 0},
+	{"GET", "/healthz", call_health, NULL, ROUTE_PROBE},
+	{"GET", "/readyz", call_ready, NULL, ROUTE_PROBE},
 };
 
-/* True if `url` is `path`, whose `*` stands for a valid gid, copied to `gid`. */
-static bool path_fits(const char *path, const char *url, char gid[GID_FIELD])
+/* Copies the name at the start of `*url` to `to`, and moves past it. */
+static bool take_name(const char **url, char to[GID_FIELD])
 {
-	const char *star = strchr(path, '*');
-	size_t before, size;
+	const size_t size = strcspn(*url, "/");
 
-	if (star == NULL)
-		return strcmp(path, url) == 0;
-	before = (size_t)(star - path);
-	if (strncmp(path, url, before) != 0)
+	if (size > GID_MAX)
 		return false;
-	size = strcspn(url + before, "/");
-	if (size > GID_MAX || strcmp(url + before + size, star + 1) != 0)
-		return false;
-	memcpy(gid, url + before, size);
-	gid[size] = '\0';
-	return id_valid(gid, GID_MAX);
+	memcpy(to, *url, size);
+	to[size] = '\0';
+	*url += size;
+	return id_valid(to, GID_MAX);
 }
 
-const struct route *route_find(const char *method, const char *url, char gid[GID_FIELD],
-			       char allow[64])
+/* True if `url` is `path`; the names at its stars go to the call. */
+static bool path_fits(struct call *c, const char *path, const char *url)
+{
+	char *to = c->gid;
+
+	for (; *path != '\0'; path++) {
+		if (*path != '*') {
+			if (*url++ != *path)
+				return false;
+		} else {
+			if (!take_name(&url, to))
+				return false;
+			to = c->step;
+		}
+	}
+	return *url == '\0';
+}
+
+const struct route *route_find(struct call *c, const char *method, const char *url, char allow[64])
 {
 	size_t used = 0;
 
@@ -279,7 +131,7 @@ const struct route *route_find(const char *method, const char *url, char gid[GID
 		method = "GET"; /* libmicrohttpd leaves the body out */
 	allow[0] = '\0';
 	for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
-		if (!path_fits(routes[i].path, url, gid))
+		if (!path_fits(c, routes[i].path, url))
 			continue;
 		if (strcmp(routes[i].method, method) == 0)
 			return &routes[i];
@@ -287,9 +139,4 @@ const struct route *route_find(const char *method, const char *url, char gid[GID
 					 routes[i].method);
 	}
 	return NULL;
-}
-
-bool route_creates(const struct route *route)
-{
-	return route->handle == call_submit;
 }

@@ -7,106 +7,18 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utlist.h>
 
-/* ---- definitions: programs send the same text thousands of times a second, so
- * that each is parsed once and kept, the least recently used one thrown out ---- */
-
-enum { DEFINITIONS_MAX = 256 };
-
-struct definition {
-	unsigned char hash[SHA256_DIGEST_SIZE]; /* of the text */
-	struct workflow *workflow;
-	struct definition *prev, *next;
-	UT_hash_handle hh;
-};
-
-struct definitions {
-	struct definition *by_hash;
-	struct definition *recent; /* the last used first */
-	size_t count;
-};
-
-struct definitions *definitions_new(void)
-{
-	return mem_new(1, sizeof(struct definitions));
-}
-
-static void definition_drop(struct definitions *d, struct definition *def)
-{
-	HASH_DELETE(hh, d->by_hash, def);
-	DL_DELETE(d->recent, def);
-	d->count--;
-	workflow_free(def->workflow);
-	free(def);
-}
-
-void definitions_free(struct definitions *d)
-{
-	if (d == NULL)
-		return;
-	while (d->recent != NULL)
-		definition_drop(d, d->recent);
-	free(d);
-}
-
-/* The text of `object` as the client wrote its numbers (json_dumps makes
- * 0.10000000000000001 of 0.1), read again as a workflow. */
-static enum rc parse_object(const json_t *object, struct workflow **out, struct err *err)
-{
-	struct jsonbuf buf = {.max = WORKFLOW_TEXT_MAX};
-	enum rc rc;
-
-	jsonbuf_value(&buf, object);
-	if (buf.over)
-		rc = err_set(err, RC_TOO_BIG, "the definition is over 1 MiB");
-	else
-		rc = workflow_parse(buf.text, buf.size, out, err);
-	jsonbuf_fini(&buf);
-	return rc;
-}
-
-/* The workflow of a definition, given as text or as an object; `hash` is that of
- * its text.  Borrowed until the next call; NULL with `err` filled. */
-static const struct workflow *definition_get(struct definitions *d, const unsigned char *hash,
-					     const json_t *given, struct err *err)
-{
-	struct definition *def;
-	enum rc rc;
-
-	HASH_FIND(hh, d->by_hash, hash, SHA256_DIGEST_SIZE, def);
-	if (def != NULL) {
-		DL_DELETE(d->recent, def);
-		DL_PREPEND(d->recent, def);
-		return def->workflow;
-	}
-	def = mem_new(1, sizeof *def);
-	if (json_is_object(given))
-		rc = parse_object(given, &def->workflow, err);
-	else
-		rc = workflow_parse(json_string_value(given), json_string_length(given),
-				    &def->workflow, err);
-	if (rc != RC_OK) {
-		free(def);
-		return NULL;
-	}
-	memcpy(def->hash, hash, sizeof def->hash);
-	HASH_ADD(hh, d->by_hash, hash, sizeof def->hash, def);
-	DL_PREPEND(d->recent, def);
-	if (++d->count > DEFINITIONS_MAX)
-		definition_drop(d, d->recent->prev); /* the head's prev is the tail */
-	return def->workflow;
-}
-
-/* ---- the body ---- */
+/* Gids of this program's own making: the atomic groups of sagas. */
+static const char reserved[] = "settle.";
 
 struct submission {
 	struct submit submit;
 	unsigned char hash[BODY_HASH_SIZE];
-	struct plan plan;
-	const json_t *definition;
-	char *dumped; /* the definition, if it is an object; else NULL */
-	const json_t *input;
+	char name[NAME_MAX_LEN + 1]; /* of a published workflow */
+	const char *what;            /* which workflow, as text: what the hash is made of */
+	size_t what_size;
+	char *dumped;     /* `what` of a definition that is an object; else NULL */
+	char *text;       /* the same as the engine reads it */
 	char *input_text; /* NULL: none was given */
 };
 
@@ -119,16 +31,6 @@ static char *dump(const json_t *json)
 	return text;
 }
 
-static bool refuse_at(struct call *c, const char *where, const char *detail, int line, int column)
-{
-	call_problem(c, &(struct problem){.status = 422,
-					  .detail = detail,
-					  .where = where,
-					  .line = line,
-					  .column = column});
-	return false;
-}
-
 static bool read_gid(struct call *c, const json_t *body, struct submit *s)
 {
 	const json_t *gid = json_object_get(body, "gid");
@@ -138,7 +40,11 @@ static bool read_gid(struct call *c, const json_t *body, struct submit *s)
 		id_make_gid(clock_wall_us(), c->gid);
 		s->fresh_gid = true;
 	} else if (text == NULL || !id_valid(text, GID_MAX)) {
-		return refuse_at(c, "gid", "gid: must be 1 to 64 of A-Z a-z 0-9 . _ -", 0, 0);
+		return call_refuse_at(c, "gid", "gid: must be 1 to 64 of A-Z a-z 0-9 . _ -");
+	} else if (strncmp(text, reserved, sizeof reserved - 1) == 0) {
+		return call_refuse_at(c, "gid",
+				      "gid: names that begin with \"%s\" are the coordinator's own",
+				      reserved);
 	} else {
 		memcpy(c->gid, text, strlen(text) + 1);
 	}
@@ -165,108 +71,153 @@ static bool read_wait(struct call *c, const json_t *body, struct submit *s)
 		while (i < 3 && (word == NULL || strcmp(word, words[i]) != 0))
 			i++;
 		if (i == 3)
-			return refuse_at(c, "wait", "wait: must be accepted, decided or finished",
-					 0, 0);
+			return call_refuse_at(c, "wait",
+					      "wait: must be accepted, decided or finished");
 		s->wait = (enum wait_for)i;
 	}
 	if (timeout == NULL)
 		return true;
 	if (!json_is_string(timeout))
-		return refuse_at(c, "timeout", "timeout: must be a duration such as \"30s\"", 0, 0);
+		return call_refuse_at(c, "timeout", "timeout: must be a duration such as \"30s\"");
 	return call_wait(c, "timeout", json_string_value(timeout), &s->wait_ms);
 }
 
-static bool read_definition(struct call *c, const json_t *body, struct submission *s)
+/* ---- which workflow ---- */
+
+/* "transfer" or "transfer@3". */
+static bool read_published(struct call *c, const char *text, struct submission *s)
+{
+	const char *at = strchr(text, '@');
+	const size_t size = at != NULL ? (size_t)(at - text) : strlen(text);
+	uint64_t version = 0;
+
+	if (size <= NAME_MAX_LEN) {
+		memcpy(s->name, text, size);
+		s->name[size] = '\0';
+	}
+	if (size > NAME_MAX_LEN || !id_valid(s->name, NAME_MAX_LEN) ||
+	    (at != NULL && !number_parse(at + 1, 1, UINT32_MAX, &version)))
+		return call_refuse_at(c, "workflow",
+				      "workflow: must be the name of a published workflow, or "
+				      "name@version");
+	s->submit.workflow = s->name;
+	s->submit.version = (uint32_t)version;
+	s->what = text;
+	s->what_size = strlen(text);
+	return true;
+}
+
+/* The text of `object` as the client wrote its numbers (json_dumps makes
+ * 0.10000000000000001 of 0.1), to be read as a workflow; NULL: too long. */
+static char *text_of(const json_t *object, size_t *size)
+{
+	struct jsonbuf buf = {.max = WORKFLOW_TEXT_MAX};
+	char *text = NULL;
+
+	jsonbuf_value(&buf, object);
+	*size = buf.size;
+	if (!buf.over)
+		text = jsonbuf_take(&buf);
+	jsonbuf_fini(&buf);
+	return text;
+}
+
+static bool read_definition(struct call *c, const json_t *definition, struct submission *s)
+{
+	if (json_is_string(definition)) {
+		s->what = s->submit.definition = json_string_value(definition);
+		s->what_size = s->submit.definition_size = json_string_length(definition);
+	} else if (json_is_object(definition)) {
+		c->placeless = true; /* places in our text of it mean nothing to the client */
+		s->what = s->dumped = dump(definition);
+		s->what_size = strlen(s->what);
+		s->text = text_of(definition, &s->submit.definition_size);
+		s->submit.definition = s->text;
+	} else {
+		return call_refuse_at(
+			c, "definition",
+			"definition: must be an object, or the text of a workflow file");
+	}
+	return (s->what_size <= WORKFLOW_TEXT_MAX && s->submit.definition != NULL) ||
+	       call_refuse_at(c, "definition", "definition: is over 1 MiB");
+}
+
+static bool read_what(struct call *c, const json_t *body, struct submission *s)
 {
 	const json_t *definition = json_object_get(body, "definition");
+	const json_t *workflow = json_object_get(body, "workflow");
 
-	if (json_object_get(body, "workflow") != NULL)
-		return refuse_at(c, "workflow",
-				 "published workflows are not supported by this version; send "
-				 "definition",
-				 0, 0);
-	if (definition == NULL)
-		return refuse_at(c, "definition", "definition: is missing", 0, 0);
-	if (json_is_object(definition))
-		s->dumped = dump(definition);
-	else if (!json_is_string(definition))
-		return refuse_at(c, "definition",
-				 "definition: must be an object, or the text of a workflow file", 0,
-				 0);
-	if ((s->dumped != NULL ? strlen(s->dumped) : json_string_length(definition)) >
-	    WORKFLOW_TEXT_MAX)
-		return refuse_at(c, "definition", "definition: is over 1 MiB", 0, 0);
-	s->definition = definition;
-	return true;
+	if (definition != NULL && workflow != NULL)
+		return call_refuse_at(c, "workflow", "workflow: give it or definition, not both");
+	if (definition != NULL)
+		return read_definition(c, definition, s);
+	if (workflow == NULL)
+		return call_refuse_at(c, "definition",
+				      "definition: is missing (or workflow, the name of a "
+				      "published one)");
+	if (!json_is_string(workflow))
+		return call_refuse_at(c, "workflow", "workflow: must be a text");
+	return read_published(c, json_string_value(workflow), s);
 }
 
 static bool read_input(struct call *c, const json_t *body, struct submission *s)
 {
-	s->input = json_object_get(body, "input");
-	if (s->input == NULL)
+	s->submit.input = json_object_get(body, "input");
+	if (s->submit.input == NULL)
 		return true;
-	if (!json_is_object(s->input))
-		return refuse_at(c, "input", "input: must be an object", 0, 0);
-	s->input_text = dump(s->input);
-	if (strlen(s->input_text) > WORKFLOW_INPUT_MAX)
-		return refuse_at(c, "input", "input: is over 1 MiB", 0, 0);
-	return true;
+	if (!json_is_object(s->submit.input))
+		return call_refuse_at(c, "input", "input: must be an object");
+	s->input_text = dump(s->submit.input);
+	return strlen(s->input_text) <= WORKFLOW_INPUT_MAX ||
+	       call_refuse_at(c, "input", "input: is over 1 MiB");
 }
 
-/* What identifies the submission, into `s->hash`; of the definition alone, into
- * `definition_hash`. */
-static void hash_submission(struct submission *s, unsigned char *definition_hash)
+/* ---- the whole ---- */
+
+/* What identifies the submission, into `s->hash`. */
+static void hash_submission(struct submission *s)
 {
-	const char *text = s->dumped != NULL ? s->dumped : json_string_value(s->definition);
 	const char *input = s->input_text != NULL ? s->input_text : "{}"; /* none means empty */
-	struct sha256_ctx one, both;
+	struct sha256_ctx sha;
 
-	sha256_init(&one);
-	sha256_update(&one, strlen(text), (const uint8_t *)text);
-	both = one;
-	sha256_digest(&one, SHA256_DIGEST_SIZE, definition_hash);
-	/* The NUL parts them: neither text can hold one. */
-	sha256_update(&both, 1, (const uint8_t *)"");
-	sha256_update(&both, strlen(input), (const uint8_t *)input);
-	sha256_digest(&both, sizeof s->hash, s->hash);
+	sha256_init(&sha);
+	/* The NUL parts them: no text can hold one.  One before the name of a published
+	 * workflow keeps it apart from a definition. */
+	if (s->submit.workflow != NULL)
+		sha256_update(&sha, 1, (const uint8_t *)"");
+	sha256_update(&sha, s->what_size, (const uint8_t *)s->what);
+	sha256_update(&sha, 1, (const uint8_t *)"");
+	sha256_update(&sha, strlen(input), (const uint8_t *)input);
+	sha256_digest(&sha, sizeof s->hash, s->hash);
+	s->submit.hash = s->hash;
 }
 
-static bool make_plan(struct call *c, struct submission *s)
+static void render_submitted(struct call *c, enum answer_code code, char *json)
 {
-	unsigned char definition_hash[SHA256_DIGEST_SIZE];
-	const struct workflow *workflow;
-	struct err err = {0};
-	const char *where = "definition";
-	bool bound = false;
+	char location[GID_FIELD + 32];
 
-	hash_submission(s, definition_hash);
-	workflow = definition_get(c->rest->definitions, definition_hash, s->definition, &err);
-	if (workflow != NULL) {
-		bound = workflow_bind(workflow, s->input, &s->plan, &err) == RC_OK;
-		where = err.line > 0 ? "definition" : "input";
-	}
-	/* Places in a dumped object mean nothing to the client. */
-	return bound || refuse_at(c, where, err.text, s->dumped != NULL ? 0 : err.line, err.column);
+	snprintf(location, sizeof location, "/v1/transactions/%s", c->gid);
+	call_respond(c, code, "application/json", json);
+	call_header(c, "Location", location);
 }
 
 void call_submit(struct call *c)
 {
 	static const char *const known[] = {"gid",  "workflow", "definition", "input",
 					    "wait", "timeout",  NULL};
-	json_t *body = call_json(c, known, false);
 	struct submission s = {0};
+	json_t *body;
 
-	if (body == NULL)
+	if (!call_json(c, known, false, &body))
 		return;
 	if (read_gid(c, body, &s.submit) && read_wait(c, body, &s.submit) &&
-	    read_definition(c, body, &s) && read_input(c, body, &s) && make_plan(c, &s)) {
-		s.submit.hash = s.hash;
-		s.submit.plan = &s.plan;
-		s.submit.input = s.input_text;
+	    read_what(c, body, &s) && read_input(c, body, &s)) {
+		hash_submission(&s);
+		c->render = render_submitted;
 		engine_submit(c->rest->engine, call_ask(c), &s.submit);
 	}
-	plan_fini(&s.plan); /* empty if the engine took it */
 	free(s.dumped);
+	free(s.text);
 	free(s.input_text);
 	json_decref(body);
 }

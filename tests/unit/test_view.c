@@ -40,7 +40,7 @@ static struct record *a_record(void)
 START_TEST(whole_transaction_reads_as_documented)
 {
 	struct record *r = a_record();
-	char *text = view_dump(view_record(r));
+	char *text = view_dump(view_record(r, NULL));
 
 	ck_assert_str_eq(
 		text, "{\"gid\":\"g1\",\"status\":\"committed\",\"workflow\":\"transfer\","
@@ -78,7 +78,7 @@ END_TEST
 START_TEST(record_without_detail_can_be_shown)
 {
 	struct record r = {.gid = "g1", .seq = begun, .state = TXN_ACCEPTED};
-	char *text = view_dump(view_record(&r));
+	char *text = view_dump(view_record(&r, NULL));
 
 	ck_assert_str_eq(text, "{\"gid\":\"g1\",\"status\":\"running\","
 			       "\"created\":\"2024-05-17T08:30:00.250000Z\",\"steps\":[]}");
@@ -93,7 +93,7 @@ static void output_shows_as(const char *output, const char *json)
 
 	free(r->branches[0].output);
 	r->branches[0].output = mem_dup(output);
-	text = view_dump(view_record(r));
+	text = view_dump(view_record(r, NULL));
 	ck_assert_msg(strstr(text, want) != NULL, "no %s in %s", want, text);
 	free(want);
 	free(text);
@@ -138,7 +138,7 @@ START_TEST(branches_are_grouped_by_step)
 	branch(&r->branches[1], "pay.b", BR_COMMITTING);
 	branch(&r->branches[2], "payment.a", BR_COMMITTING);
 	branch(&r->branches[3], "alone", BR_COMMITTING);
-	json = view_record(r);
+	json = view_record(r, NULL);
 	steps = json_object_get(json, "steps");
 	ck_assert_uint_eq(json_array_size(steps), 3);
 	ck_assert_uint_eq(json_array_size(json_object_get(json_array_get(steps, 0), "branches")),

@@ -1,0 +1,243 @@
+/* rest_stream.c - the history of a transaction as a live stream (server-sent events).
+ *
+ * A stream is a response whose end is not known yet.  When libmicrohttpd has sent all
+ * that there was, it asks for more (stream_read): then, and only then, the engine is
+ * asked, so that a slow reader holds up nobody and piles up nothing.  While the engine
+ * has no news the connection is suspended, as in every long poll.
+ *
+ *   EVENTS ── lines ──▶ sent, then EVENTS again        ── "finished" among them ──▶ end
+ *     │ none
+ *     ▼
+ *   STATUS ── not finished ──▶ a comment, then EVENTS  ── finished, unknown ──▶ end
+ *
+ * The second question is needed because no line tells of the end of a transaction
+ * whose last line the client had already. */
+#include "coordinator/rest_core.h"
+
+#include "base/mem.h"
+#include "saga/jsonbuf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
+
+enum { BLOCK_SIZE = 4096 };
+
+struct stream {
+	struct call *call;
+	uint64_t after;     /* the last line that was put into `buf` */
+	bool asks_status;   /* the next question, or the one that is open */
+	bool begun;         /* the engine has said once that it knows the transaction */
+	bool ended;         /* nothing follows what is in `buf` */
+	struct jsonbuf buf; /* to be sent */
+	size_t sent;        /* of it */
+	struct stream *prev, *next;
+};
+
+bool stream_wanted(const struct call *c)
+{
+	const char *accept = call_head(c, "Accept");
+
+	return accept != NULL && strcasestr(accept, "text/event-stream") != NULL;
+}
+
+static struct stream *stream_new(struct call *c, uint64_t after)
+{
+	struct stream *s = mem_new(1, sizeof *s);
+
+	s->call = c;
+	s->after = after;
+	s->buf.max = SIZE_MAX; /* an answer of the engine, which is bounded */
+	c->stream = s;
+	c->rest->n_streams++;
+	DL_APPEND(c->rest->streams, s);
+	return s;
+}
+
+void stream_free(struct call *c)
+{
+	struct stream *s = c->stream;
+
+	if (s == NULL)
+		return;
+	DL_DELETE(c->rest->streams, s);
+	c->rest->n_streams--;
+	jsonbuf_fini(&s->buf);
+	free(s);
+	c->stream = NULL;
+}
+
+/* ---- asking ---- */
+
+static void ask(struct call *c)
+{
+	struct stream *s = c->stream;
+
+	if (s->asks_status)
+		engine_get(c->rest->engine, call_ask(c), c->gid, 0);
+	else
+		engine_events(c->rest->engine, call_ask(c), c->gid, s->after,
+			      s->begun ? STREAM_BEAT_MS : 0);
+}
+
+void stream_go(struct call *c, uint64_t after)
+{
+	if (c->stream == NULL && c->rest->n_streams >= STREAMS_MAX) {
+		call_refuse(c, 429,
+			    "%d streams of events are open, and no more are taken: ask "
+			    "without \"Accept: text/event-stream\"",
+			    STREAMS_MAX);
+		return;
+	}
+	if (c->stream == NULL)
+		stream_new(c, after);
+	ask(c);
+}
+
+/* ---- sending ---- */
+
+/* libmicrohttpd wants up to `max` more bytes; all before were taken by the kernel. */
+static ssize_t stream_read(void *cls, uint64_t at, char *to, size_t max)
+{
+	struct call *c = cls;
+	struct stream *s = c->stream;
+	size_t left;
+
+	(void)at;
+	if (s->sent == s->buf.size && !s->ended && c->id == 0) {
+		jsonbuf_fini(&s->buf);
+		s->buf = (struct jsonbuf){.max = SIZE_MAX};
+		s->sent = 0;
+		if (c->rest->engine == NULL || c->rest->quiesced)
+			s->ended = true;
+		else
+			ask(c);
+	}
+	left = s->buf.size - s->sent;
+	if (left > 0) {
+		const size_t n = left < max ? left : max;
+
+		memcpy(to, s->buf.text + s->sent, n);
+		s->sent += n;
+		return (ssize_t)n;
+	}
+	if (s->ended)
+		return MHD_CONTENT_READER_END_OF_STREAM;
+	c->suspended = true;
+	connection_phase(c->rest, c->http, 0);
+	MHD_suspend_connection(c->http);
+	return 0;
+}
+
+static void begin_response(struct call *c)
+{
+	call_give(c, 200,
+		  MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_SIZE, stream_read, c,
+						    NULL));
+	call_header(c, "Content-Type", "text/event-stream; charset=utf-8");
+	call_header(c, "Cache-Control", "no-store");
+	call_header(c, "X-Accel-Buffering", "no"); /* a proxy must pass each line on at once */
+}
+
+/* ---- answers ---- */
+
+/* A line of the history as an event: its number, its kind, and itself. */
+static void put_event(struct stream *s, const json_t *event)
+{
+	const char *kind = json_string_value(json_object_get(event, "event"));
+	const json_int_t n = json_integer_value(json_object_get(event, "n"));
+	char head[NAME_MAX_LEN + 64];
+
+	if (kind == NULL || !id_valid(kind, NAME_MAX_LEN))
+		kind = "message"; /* what a browser calls an event without a name */
+	snprintf(head, sizeof head, "id: %" JSON_INTEGER_FORMAT "\nevent: %s\ndata: ", n, kind);
+	jsonbuf_text(&s->buf, head);
+	jsonbuf_value(&s->buf, event); /* on one line: JSON escapes what would break it */
+	jsonbuf_text(&s->buf, "\n\n");
+	if (n > 0 && (uint64_t)n > s->after)
+		s->after = (uint64_t)n;
+	if (strcmp(kind, "finished") == 0)
+		s->ended = true;
+}
+
+static void take_events(struct stream *s, const json_t *answer)
+{
+	const json_t *list = json_object_get(answer, "events"), *event;
+	const json_int_t next = json_integer_value(json_object_get(answer, "next"));
+	size_t i;
+
+	json_array_foreach(list, i, event) put_event(s, event);
+	if (next > 0 && (uint64_t)next > s->after)
+		s->after = (uint64_t)next;
+	s->asks_status = json_array_size(list) == 0;
+}
+
+static void take_status(struct stream *s, const json_t *answer)
+{
+	const char *status = json_string_value(json_object_get(answer, "status"));
+
+	s->asks_status = false;
+	if (status == NULL || strcmp(status, "committed") == 0 ||
+	    strcmp(status, "rolled_back") == 0)
+		s->ended = true;
+	else
+		jsonbuf_text(&s->buf, ":\n\n");
+}
+
+/* 204 tells a browser not to come back: all was seen and there will be no more. */
+static void respond_nothing(struct call *c)
+{
+	call_give(c, 204, MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT));
+}
+
+bool stream_answered(struct call *c, enum answer_code code, char *json)
+{
+	struct stream *s = c->stream;
+	json_t *answer;
+
+	if (c->response != NULL)
+		connection_phase(c->rest, c->http, c->rest->transfer_us);
+	if (code < 200 || code >= 300) {
+		if (c->response == NULL)
+			return false;
+		free(json);
+		s->ended = true; /* forgotten meanwhile, or stopping: the client asks anew */
+		return true;
+	}
+	answer = json_loads(json, 0, NULL);
+	free(json);
+	s->begun = true;
+	if (s->asks_status)
+		take_status(s, answer);
+	else
+		take_events(s, answer);
+	json_decref(answer);
+	if (c->response == NULL && s->buf.size > 0)
+		begin_response(c);
+	else if (c->response == NULL && s->ended)
+		respond_nothing(c);
+	return true;
+}
+
+void streams_end(struct rest *r)
+{
+	struct stream *s;
+
+	DL_FOREACH (r->streams, s) {
+		struct call *c = s->call;
+
+		if (c->response == NULL)
+			continue; /* its first answer comes without a wait */
+		s->ended = true;
+		if (c->id == 0)
+			continue;
+		HASH_DELETE(hh, r->waiting, c);
+		if (r->engine != NULL)
+			engine_client_gone(r->engine, c->id);
+		c->id = 0;
+		connection_phase(r, c->http, r->transfer_us);
+		call_resume(c);
+	}
+}
