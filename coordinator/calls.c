@@ -1,9 +1,10 @@
 /* calls.c - a step that is one call: its way to an agent and back.
  *
- * The key of a call is gid/step/do or gid/step/undo, in every epoch and for every
- * attempt.  While an attempt is under way, the call is sent again only to the same
- * agent, which knows it; when its time is over or the agent started anew, nobody can
- * say what became of it, and the next attempt may go anywhere. */
+ * On the wire an attempt is numbered by the step's `tries`, which only grows: an agent
+ * ignores a lower number than it has seen.  The key of a call is gid/step/do or gid/step/undo, in
+ * every epoch and for every attempt.  While an attempt is under way, the call is sent again only to
+ * the same agent, which knows it; when its time is over or the agent started anew, nobody can say
+ * what became of it, and the next attempt may go anywhere. */
 #include "base/mem.h"
 #include "coordinator/core.h"
 
@@ -71,7 +72,7 @@ void call_fill(struct engine *e, const struct job *job, struct command *c)
 		.operation = work->operation,
 		.args = {st->args, strlen(st->args)},
 		.timeout_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
-		.attempt = st->out ? st->attempts : st->attempts + 1,
+		.attempt = st->out ? st->tries : st->tries + 1,
 		.repeat = job->sends > 0,
 	};
 }
@@ -135,7 +136,7 @@ static bool counts(const struct job *job, const struct result *r)
 
 	if (job->command != r->call)
 		return false;
-	return r->kind == RESULT_DONE || (st->out && r->attempt == st->attempts);
+	return r->kind == RESULT_DONE || (st->out && r->attempt == st->tries);
 }
 
 static void take(struct engine *e, struct job *job, const struct result *r)

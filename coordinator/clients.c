@@ -19,12 +19,13 @@ void client_refuse(struct engine *e, uint64_t client, enum answer_code code, con
 	effects_answer(e, 0, client, code, NULL, text);
 }
 
-static void show(struct engine *e, uint64_t after, uint64_t client, const struct record *r,
+/* `t` is NULL for one that is not in memory. */
+static void show(struct engine *e, const struct txn *t, const struct record *r, uint64_t client,
 		 bool get)
 {
 	enum answer_code code = record_finished(r->state) ? ANSWER_FINISHED : ANSWER_UNFINISHED;
 
-	effects_answer(e, after, client, get ? ANSWER_OK : code, view_dump(view_record(r)), NULL);
+	client_show_record(e, t, r, client, get ? ANSWER_OK : code);
 }
 
 /* ---- waiters ---- */
@@ -79,7 +80,7 @@ void clients_notify(struct engine *e, struct txn *t)
 			show_events(e, w);
 			continue;
 		}
-		show(e, t->batch, w->client, t->rec, w->get);
+		show(e, t, t->rec, w->client, w->get);
 		waiter_free(e, w);
 	}
 }
@@ -104,7 +105,7 @@ void clients_turn(struct engine *e)
 			show_events(e, w);
 			continue;
 		}
-		show(e, w->txn->batch, w->client, w->txn->rec, w->get);
+		show(e, w->txn, w->txn->rec, w->client, w->get);
 		waiter_free(e, w);
 	}
 }
@@ -135,7 +136,7 @@ static void answer_or_wait(struct engine *e, struct txn *t, uint64_t client, enu
 	if (want == WAIT_ACCEPTED && !t->rec->accepted)
 		want = WAIT_DECIDED;
 	if (wait_ms == 0 || satisfied(t->rec, want))
-		show(e, t->batch, client, t->rec, get);
+		show(e, t, t->rec, client, get);
 	else
 		waiter_add(e, t, client, want, wait_ms, get);
 }
@@ -168,7 +169,7 @@ static bool seen_before(struct engine *e, uint64_t client, const struct submit *
 	else if (memcmp(r->hash, s->hash, BODY_HASH_SIZE) != 0)
 		client_refuse(e, client, ANSWER_CONFLICT, differs);
 	else
-		show(e, 0, client, r, false);
+		show(e, NULL, r, client, false);
 	record_free(r);
 	return true;
 }
@@ -302,7 +303,7 @@ void engine_get(struct engine *e, uint64_t client, const char *gid, uint64_t wai
 	}
 	rc = e->journal.find(e->journal.self, gid, &r, &err);
 	if (rc == RC_OK)
-		show(e, 0, client, r, true);
+		show(e, NULL, r, client, true);
 	else if (rc == RC_NOT_FOUND)
 		client_refuse(
 			e, client, ANSWER_NOT_FOUND,
@@ -315,7 +316,7 @@ void engine_get(struct engine *e, uint64_t client, const char *gid, uint64_t wai
 
 void client_show(struct engine *e, struct txn *t, uint64_t client)
 {
-	show(e, t->batch, client, t->rec, true);
+	show(e, t, t->rec, client, true);
 }
 
 struct txn *client_find(struct engine *e, uint64_t client, const char *gid)

@@ -40,7 +40,6 @@ enum {
 	OUTPUTS_MAX = 8 << 20, /* bytes, of all branches or steps of a transaction */
 	/* An agent ends a call by its timeout; its answer may take this much longer. */
 	CALL_GRACE_MS = 5 * 1000,
-	RETRY_AFTER_MAX_MS = 3600 * 1000,
 	/* Steps of one saga that are opened in one go; then others have their turn. */
 	STEPS_A_TURN = 16,
 	WORKFLOWS_MAX = 10000, /* names, and versions of one */
@@ -285,10 +284,6 @@ static inline struct record_branch *job_branch(const struct job *job)
 {
 	return &job->txn->rec->branches[job->branch];
 }
-static inline bool command_is_call(enum command_kind kind)
-{
-	return kind == COMMAND_DO || kind == COMMAND_UNDO;
-}
 /* Work that takes a place in an agent's window. */
 static inline bool command_is_work(enum command_kind kind)
 {
@@ -418,6 +413,9 @@ void clients_notify(struct engine *e, struct txn *t);
 void clients_news(struct engine *e, struct txn *t);
 /* Answers with the present state of `t`, or with a refusal. */
 void client_show(struct engine *e, struct txn *t, uint64_t client);
+/* The same of a record; `t` is NULL for one that is not in memory. */
+void client_show_record(struct engine *e, const struct txn *t, const struct record *r,
+			uint64_t client, enum answer_code code);
 void client_refuse(struct engine *e, uint64_t client, enum answer_code code, const char *text);
 /* The transaction, if it is in memory; else the client is told why not. */
 struct txn *client_find(struct engine *e, uint64_t client, const char *gid);

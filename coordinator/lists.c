@@ -16,16 +16,23 @@
 
 static bool touches(const struct record *r, const char *resource)
 {
+	const struct saga *s = r->saga;
+
 	for (size_t i = 0; i < r->n_branches; i++)
 		if (strcmp(r->branches[i].resource, resource) == 0)
+			return true;
+	for (size_t i = 0; s != NULL && i < s->n_steps; i++)
+		if ((s->steps[i].resource != NULL && strcmp(s->steps[i].resource, resource) == 0) ||
+		    (s->steps[i].undo_resource != NULL &&
+		     strcmp(s->steps[i].undo_resource, resource) == 0))
 			return true;
 	return false;
 }
 
 static bool matches(const struct record *r, const struct list_query *q)
 {
-	return (q->before_seq == 0 || r->seq < q->before_seq) && r->seq >= q->since_us &&
-	       (q->until_us == 0 || r->seq < q->until_us) &&
+	return r->parent_seq == 0 && (q->before_seq == 0 || r->seq < q->before_seq) &&
+	       r->seq >= q->since_us && (q->until_us == 0 || r->seq < q->until_us) &&
 	       (q->status == NULL || strcmp(record_status(r->state), q->status) == 0) &&
 	       (q->workflow == NULL || strcmp(r->workflow, q->workflow) == 0) &&
 	       (q->resource == NULL || touches(r, q->resource));
@@ -203,28 +210,44 @@ void engine_resources(struct engine *e, uint64_t client)
 		       NULL);
 }
 
+struct now {
+	size_t running, committing, rolling_back, stuck;
+};
+
+static void count_one(struct now *now, enum txn_state s)
+{
+	const char *status = record_status(s);
+
+	now->running += strcmp(status, "running") == 0;
+	now->committing += strcmp(status, "committing") == 0;
+	now->rolling_back += strcmp(status, "rolling_back") == 0;
+	now->stuck += txn_is_stuck(s);
+}
+
 void engine_stats(struct engine *e, uint64_t client)
 {
-	size_t by_state[TXN_STATES] = {0}, connected = 0;
+	struct now now = {0};
+	size_t connected = 0;
 	struct txn *t, *tmp;
 	struct agent *a, *next;
 	json_t *out;
 
 	HASH_ITER (hh, e->txns, t, tmp)
-		by_state[t->rec->state]++;
+		if (t->rec->parent_seq == 0)
+			count_one(&now, t->rec->state);
 	HASH_ITER (hh, e->agents, a, next)
 		connected += a->connected;
-	out = json_pack("{s:s, s:I, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:I}",
-			"cluster", e->settings.cluster, "epoch", (json_int_t)e->settings.epoch,
-			"now", "running",
-			(json_int_t)(by_state[TXN_ACCEPTED] + by_state[TXN_PREPARING] +
-				     by_state[TXN_ONE_PHASE]),
-			"committing", (json_int_t)by_state[TXN_COMMITTING], "rolling_back",
-			(json_int_t)by_state[TXN_ABORTING], "stuck",
-			(json_int_t)(by_state[TXN_COMMIT_HAZARD] + by_state[TXN_ABORT_HAZARD]),
-			"since_start", "begun", (json_int_t)e->counters.begun, "committed",
-			(json_int_t)e->counters.committed, "rolled_back",
-			(json_int_t)e->counters.rolled_back, "hazards",
-			(json_int_t)e->counters.hazards, "agents_connected", (json_int_t)connected);
+	out = json_pack(
+		"{s:s, s:I, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I, s:I}, s:{s:I, s:I, s:I}, "
+		"s:I}",
+		"cluster", e->settings.cluster, "epoch", (json_int_t)e->settings.epoch, "now",
+		"running", (json_int_t)now.running, "committing", (json_int_t)now.committing,
+		"rolling_back", (json_int_t)now.rolling_back, "stuck", (json_int_t)now.stuck,
+		"since_start", "begun", (json_int_t)e->counters.begun, "committed",
+		(json_int_t)e->counters.committed, "rolled_back",
+		(json_int_t)e->counters.rolled_back, "hazards", (json_int_t)e->counters.hazards,
+		"steps", "attempts", (json_int_t)e->counters.attempts, "retried",
+		(json_int_t)e->counters.retried, "undone", (json_int_t)e->counters.undone,
+		"agents_connected", (json_int_t)connected);
 	effects_answer(e, 0, client, ANSWER_OK, view_dump(out), NULL);
 }

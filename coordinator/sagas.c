@@ -149,8 +149,6 @@ static uint64_t plan_retry(struct engine *e, struct txn *t, size_t step, uint64_
 	uint64_t ms =
 		saga_pause_ms(&saga_work(s, step)->retry, s->steps[step].attempts, next_random(e));
 
-	if (after_ms > RETRY_AFTER_MAX_MS)
-		after_ms = RETRY_AFTER_MAX_MS;
 	if (ms < after_ms)
 		ms = after_ms;
 	/* Never 0, which would say that none is planned. */
