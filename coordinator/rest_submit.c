@@ -235,15 +235,22 @@ static bool make_plan(struct call *c, struct submission *s)
 {
 	unsigned char definition_hash[SHA256_DIGEST_SIZE];
 	const struct workflow *workflow;
+	struct workflow_data data = {.gid = c->gid};
 	struct err err = {0};
 	const char *where = "definition";
+	json_t *input = NULL;
 	bool bound = false;
 
 	hash_submission(s, definition_hash);
 	workflow = definition_get(c->rest->definitions, definition_hash, s->definition, &err);
-	if (workflow != NULL) {
-		bound = workflow_bind(workflow, s->input, &s->plan, &err) == RC_OK;
-		where = err.line > 0 ? "definition" : "input";
+	if (workflow != NULL && workflow->saga) {
+		err_set(&err, RC_INVALID, "sagas are not served yet");
+	} else if (workflow != NULL) {
+		where = "input";
+		bound = workflow_input(workflow, s->input, &input, &err) == RC_OK;
+		data.input = input;
+		bound = bound && workflow_group(workflow, 0, false, &data, &s->plan, &err) == RC_OK;
+		json_decref(input);
 	}
 	/* Places in a dumped object mean nothing to the client. */
 	return bound || refuse_at(c, where, err.text, s->dumped != NULL ? 0 : err.line, err.column);
