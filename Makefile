@@ -8,7 +8,7 @@ SAN     ?=
 OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
 
-PKGS    := libuv sqlite3 libpq libprotobuf-c libmicrohttpd libcurl jansson yaml-0.1 nettle
+PKGS    := libuv sqlite3 libpq libprotobuf-c libmicrohttpd libcurl jansson yaml-0.1 nettle lua5.4
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS  ?= $(OPT)
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DSETTLE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) check 2>/dev/null)

@@ -2,15 +2,25 @@
 #include "saga/input.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "saga/read.h"
 #include "saga/template.h"
 #include "saga/workflow.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum type { TYPE_ANY, TYPE_STRING, TYPE_INTEGER, TYPE_NUMBER, TYPE_BOOLEAN };
+enum type {
+	TYPE_ANY,
+	TYPE_STRING,
+	TYPE_INTEGER,
+	TYPE_NUMBER,
+	TYPE_BOOLEAN,
+	TYPE_OBJECT,
+	TYPE_ARRAY
+};
 
-static const char *const type_words[] = {"any", "string", "integer", "number", "boolean", NULL};
+static const char *const type_words[] = {"any",     "string", "integer", "number",
+					 "boolean", "object", "array",   NULL};
 
 struct input {
 	char *name;
@@ -27,16 +37,20 @@ struct inputs {
 
 /* ---- parsing ---- */
 
-static enum rc parse_type(const struct yaml_node *node, enum type *out, struct err *err)
+static void parse_type(struct problems *p, const struct yaml_node *node, struct input *in)
 {
+	const char *near = node->kind == YAML_SCALAR ? nearest_word(node->text, type_words) : NULL;
+
 	for (size_t i = 0; node->kind == YAML_SCALAR && type_words[i] != NULL; i++) {
 		if (strcmp(node->text, type_words[i]) == 0) {
-			*out = (enum type)i;
-			return RC_OK;
+			in->type = (enum type)i;
+			return;
 		}
 	}
-	return err_set_at(err, RC_INVALID, node->line, node->column,
-			  "type: expected string, integer, number, boolean or any");
+	problem_add(p, RC_INVALID, node,
+		    "type: expected string, integer, number, boolean, object, array or any%s%s%s",
+		    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+		    near != NULL ? "\"?" : "");
 }
 
 static bool type_fits(enum type type, const json_t *value)
@@ -47,103 +61,95 @@ static bool type_fits(enum type type, const json_t *value)
 	case TYPE_INTEGER: return json_is_integer(value);
 	case TYPE_NUMBER: return json_is_number(value);
 	case TYPE_BOOLEAN: return json_is_boolean(value);
+	case TYPE_OBJECT: return json_is_object(value);
+	case TYPE_ARRAY: return json_is_array(value);
 	}
 	abort();
 }
 
-/* A default is a value without references. */
-static enum rc parse_default(const struct yaml_node *node, struct input *in, struct err *err)
+/* A default is a value without expressions. */
+static void parse_default(struct problems *p, const struct yaml_node *node, struct input *in)
 {
-	static const char *const none[] = {NULL};
-	const struct template_scope scope = {none};
-	struct jsonbuf text = {.max = WORKFLOW_INPUT_MAX};
-	struct template *t;
-	enum rc rc = template_parse(node, &scope, &t, err);
+	struct scope scope = {.problems = p, .constant = true};
+	struct template *t = template_parse(&scope, node);
 
-	if (rc == RC_OK && (rc = template_render(t, NULL, &text, err)) == RC_OK) {
-		char *json = jsonbuf_take(&text);
-
-		in->standard = json_loads(json, JSON_DECODE_ANY, NULL);
-		free(json);
-		if (in->standard == NULL || !type_fits(in->type, in->standard))
-			rc = err_set_at(err, RC_INVALID, node->line, node->column,
-					"default: is not of the type %s", type_words[in->type]);
-	}
+	if (t == NULL)
+		return;
+	in->standard = json_loads(template_constant(t), JSON_DECODE_ANY, NULL);
+	if (in->standard == NULL || !type_fits(in->type, in->standard))
+		problem_add(p, RC_INVALID, node, "default: is not of the type %s",
+			    type_words[in->type]);
 	template_free(t);
-	jsonbuf_fini(&text);
-	return rc;
 }
 
-static enum rc parse_attributes(const struct yaml_node *map, struct input *in, struct err *err)
+static void parse_attributes(struct problems *p, const struct yaml_node *map, struct input *in)
 {
 	static const char *const known[] = {"type", "required", "default", NULL};
 	const struct yaml_node *type = yaml_get(map, "type");
 	const struct yaml_node *required = yaml_get(map, "required");
 	const struct yaml_node *standard = yaml_get(map, "default");
-	enum rc rc;
 
 	if (map->kind == YAML_SCALAR && map->text[0] == '\0')
-		return RC_OK; /* `amount:` alone */
-	rc = yaml_only(map, known, "an input", err);
-	if (rc == RC_OK && type != NULL)
-		rc = parse_type(type, &in->type, err);
-	if (rc == RC_OK && standard != NULL)
-		rc = parse_default(standard, in, err);
+		return; /* `amount:` alone */
+	if (!read_keys(p, map, known, "an input"))
+		return;
+	if (type != NULL)
+		parse_type(p, type, in);
+	if (standard != NULL)
+		parse_default(p, standard, in);
 	in->required = standard == NULL;
-	if (rc == RC_OK && required != NULL)
-		rc = yaml_bool(required, "required", &in->required, err);
-	if (rc == RC_OK && in->required && standard != NULL)
-		rc = err_set_at(err, RC_INVALID, required->line, required->column,
-				"an input with a default cannot be required as well");
-	return rc;
+	read_bool(p, map, "required", &in->required);
+	if (in->required && standard != NULL)
+		problem_add(p, RC_INVALID, required,
+			    "an input with a default cannot be required as well");
 }
 
-static enum rc parse_name(struct inputs *in, const struct yaml_node *node, struct err *err)
+/* The input that `node` names; NULL after a problem. */
+static struct input *parse_name(struct problems *p, struct inputs *in, const struct yaml_node *node)
 {
-	if (node->kind != YAML_SCALAR || !id_valid_plain(node->text, NAME_MAX_LEN))
-		return err_set_at(err, RC_INVALID, node->line, node->column,
-				  "input: expected a name of 1 to %d letters, digits, - and _",
-				  NAME_MAX_LEN);
-	for (size_t i = 0; i < in->count; i++)
-		if (strcmp(in->names[i], node->text) == 0)
-			return err_set_at(err, RC_INVALID, node->line, node->column,
-					  "the input \"%s\" is declared twice", node->text);
-	in->all[in->count].name = mem_dup(node->text);
-	in->all[in->count].required = true;
-	in->names[in->count] = in->all[in->count].name;
-	in->count++;
-	return RC_OK;
+	struct input *one = &in->all[in->count];
+
+	if (node->kind != YAML_SCALAR || !id_valid_plain(node->text, NAME_MAX_LEN)) {
+		problem_add(p, RC_INVALID, node,
+			    "input: expected a name of 1 to %d letters, digits, - and _",
+			    NAME_MAX_LEN);
+		return NULL;
+	}
+	for (size_t i = 0; i < in->count; i++) {
+		if (strcmp(in->names[i], node->text) == 0) {
+			problem_add(p, RC_INVALID, node, "the input \"%s\" is declared twice",
+				    node->text);
+			return NULL;
+		}
+	}
+	one->name = mem_dup(node->text);
+	one->required = true;
+	in->names[in->count++] = one->name;
+	return one;
 }
 
-enum rc inputs_parse(const struct yaml_node *node, struct inputs **out, struct err *err)
+struct inputs *inputs_parse(struct problems *p, const struct yaml_node *node)
 {
-	const size_t count = node != NULL ? node->count : 0;
-	struct inputs *in;
-	enum rc rc = RC_OK;
+	struct inputs *in = mem_new(1, sizeof *in);
+	size_t count = node != NULL ? node->count : 0;
 
-	*out = NULL;
 	if (node != NULL && node->kind == YAML_SCALAR)
-		return err_set_at(err, RC_INVALID, node->line, node->column,
-				  "input: expected a list of names, such as [from, to, amount]");
-	if (count > WORKFLOW_INPUTS_MAX)
-		return err_set_at(err, RC_TOO_BIG, node->line, node->column,
-				  "input: more than %d names", WORKFLOW_INPUTS_MAX);
-	in = mem_new(1, sizeof *in);
+		problem_add(p, RC_INVALID, node,
+			    "input: expected a list of names, such as [from, to, amount]");
+	if (count > WORKFLOW_INPUTS_MAX) {
+		problem_add(p, RC_TOO_BIG, node, "input: more than %d names", WORKFLOW_INPUTS_MAX);
+		count = WORKFLOW_INPUTS_MAX;
+	}
 	in->all = mem_new(count, sizeof *in->all);
 	in->names = mem_new(count + 1, sizeof *in->names);
-	for (size_t i = 0; rc == RC_OK && i < count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		const bool map = node->kind == YAML_MAP;
+		struct input *one = parse_name(p, in, map ? node->keys[i] : node->items[i]);
 
-		rc = parse_name(in, map ? node->keys[i] : node->items[i], err);
-		if (rc == RC_OK && map)
-			rc = parse_attributes(node->items[i], &in->all[i], err);
+		if (one != NULL && map)
+			parse_attributes(p, node->items[i], one);
 	}
-	if (rc != RC_OK) {
-		inputs_free(in);
-		return rc;
-	}
-	*out = in;
-	return RC_OK;
+	return in;
 }
 
 void inputs_free(struct inputs *in)
@@ -199,7 +205,8 @@ static enum rc bind_one(const struct input *in, const json_t *given, json_t *bou
 	static const char *const a[] = {
 		[TYPE_ANY] = "anything",          [TYPE_STRING] = "a string",
 		[TYPE_INTEGER] = "an integer",    [TYPE_NUMBER] = "a number",
-		[TYPE_BOOLEAN] = "true or false",
+		[TYPE_BOOLEAN] = "true or false", [TYPE_OBJECT] = "an object",
+		[TYPE_ARRAY] = "a list",
 	};
 	json_t *value = json_object_get(given, in->name);
 
@@ -212,8 +219,6 @@ static enum rc bind_one(const struct input *in, const json_t *given, json_t *bou
 		value = in->standard;
 	if (value != NULL)
 		json_object_set(bound, in->name, value);
-	else
-		json_object_set_new(bound, in->name, json_null());
 	return RC_OK;
 }
 

@@ -56,21 +56,19 @@ void jsonbuf_escape(struct jsonbuf *b, const char *text, size_t size)
 
 /* 17 digits always read back the same, but make 0.10000000000000001 of 0.1, which
  * a decimal column would then keep. */
-static void put_real(struct jsonbuf *b, double value)
+char *real_json(double value, char out[REAL_TEXT_MAX])
 {
-	char text[40];
-
 	for (int digits = 15; digits <= 17; digits++) {
-		snprintf(text, sizeof text - 2, "%.*g", digits, value);
-		if (strtod(text, NULL) == value)
+		snprintf(out, REAL_TEXT_MAX - 2, "%.*g", digits, value);
+		if (strtod(out, NULL) == value)
 			break;
 	}
-	if (strpbrk(text, ".e") == NULL)
-		strcat(text, ".0"); /* stays a real for whoever reads it */
-	jsonbuf_text(b, text);
+	if (strpbrk(out, ".e") == NULL)
+		strcat(out, ".0"); /* stays a real for whoever reads it */
+	return out;
 }
 
-static void put_string(struct jsonbuf *b, const char *text, size_t size)
+void jsonbuf_string(struct jsonbuf *b, const char *text, size_t size)
 {
 	jsonbuf_text(b, "\"");
 	jsonbuf_escape(b, text, size);
@@ -86,7 +84,7 @@ static void put_object(struct jsonbuf *b, json_t *object)
 	json_object_foreach(object, key, value)
 	{
 		jsonbuf_text(b, comma);
-		put_string(b, key, strlen(key));
+		jsonbuf_string(b, key, strlen(key));
 		jsonbuf_text(b, ":");
 		jsonbuf_value(b, value);
 		comma = ",";
@@ -109,19 +107,19 @@ static void put_array(struct jsonbuf *b, const json_t *array)
 
 void jsonbuf_value(struct jsonbuf *b, const json_t *value)
 {
-	char number[32];
+	char number[REAL_TEXT_MAX];
 
 	switch (json_typeof(value)) {
 	case JSON_OBJECT: put_object(b, (json_t *)value); return; /* foreach only reads */
 	case JSON_ARRAY: put_array(b, value); return;
 	case JSON_STRING:
-		put_string(b, json_string_value(value), json_string_length(value));
+		jsonbuf_string(b, json_string_value(value), json_string_length(value));
 		return;
 	case JSON_INTEGER:
 		snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 		jsonbuf_text(b, number);
 		return;
-	case JSON_REAL: put_real(b, json_real_value(value)); return;
+	case JSON_REAL: jsonbuf_text(b, real_json(json_real_value(value), number)); return;
 	case JSON_TRUE: jsonbuf_text(b, "true"); return;
 	case JSON_FALSE: jsonbuf_text(b, "false"); return;
 	case JSON_NULL: jsonbuf_text(b, "null"); return;

@@ -28,6 +28,12 @@ void jsonbuf_escape(struct jsonbuf *b, const char *text, size_t size);
 /* A whole value. Reals come out as the shortest text that reads back the same. */
 void jsonbuf_value(struct jsonbuf *b, const json_t *value);
 
+/* The shortest text of a real that reads back the same; returns `out`. */
+enum { REAL_TEXT_MAX = 40 };
+char *real_json(double value, char out[REAL_TEXT_MAX]);
+/* A string with its quotes. */
+void jsonbuf_string(struct jsonbuf *b, const char *text, size_t size);
+
 /* The text, NUL-terminated, for free(); the buffer is empty afterwards. */
 char *jsonbuf_take(struct jsonbuf *b);
 void jsonbuf_fini(struct jsonbuf *b);

@@ -1,24 +1,26 @@
 /* template.c - see template.h. */
 #include "saga/template.h"
 #include "base/mem.h"
+#include "saga/lexer.h"
 #include "saga/scalar.h"
 
-#include <ctype.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum kind {
 	T_CONST, /* text: JSON; inside a T_TEXT: the inside of a JSON string */
-	T_REF,   /* text: a path, `input.a.b` */
-	T_TEXT,  /* items: T_CONST and T_REF, joined to one string */
-	T_LIST,  /* items */
-	T_MAP,   /* items, and as many keys */
+	T_EXPR,
+	T_TEXT, /* items: T_CONST and T_EXPR, joined to one string */
+	T_LIST, /* items */
+	T_MAP,  /* items, and as many keys */
 };
 
 struct template
 {
 	enum kind kind;
 	char *text;
+	struct expr *expr;
 	struct template **items;
 	char **keys; /* each the inside of a JSON string */
 	size_t count;
@@ -45,6 +47,7 @@ void template_free(struct template *t)
 	free(t->items);
 	free(t->keys);
 	free(t->text);
+	expr_free(t->expr);
 	free(t);
 }
 
@@ -56,82 +59,7 @@ static char *escaped(const char *text, size_t size)
 	return jsonbuf_take(&b);
 }
 
-/* ---- parsing ---- */
-
-struct parse {
-	const struct template_scope *scope;
-	const struct yaml_node *node; /* for the place */
-	struct err *err;
-};
-
-static bool is_path(const char *p, size_t size)
-{
-	for (size_t i = 0; i < size; i++) {
-		const bool inner = i > 0 && i + 1 < size && p[i - 1] != '.';
-
-		if (!isalnum((unsigned char)p[i]) && p[i] != '_' && p[i] != '-' &&
-		    !(p[i] == '.' && inner))
-			return false;
-	}
-	return size > 0;
-}
-
-/* Checks the path of a reference against what the file declares. */
-static enum rc check_path(const struct parse *ps, const char *path)
-{
-	const struct yaml_node *at = ps->node;
-	const char *name = path + strlen("input.");
-	const size_t size = strncmp(path, "input.", strlen("input.")) == 0 ? strcspn(name, ".") : 0;
-	const char *near;
-	char *word;
-	enum rc rc;
-
-	if (size == 0)
-		return err_set_at(ps->err, RC_INVALID, at->line, at->column,
-				  "${%.60s} cannot be referred to: this version knows only "
-				  "${input.NAME}",
-				  path);
-	for (const char *const *known = ps->scope->inputs; *known != NULL; known++)
-		if (strncmp(*known, name, size) == 0 && (*known)[size] == '\0')
-			return RC_OK;
-	word = mem_dup_bytes(name, size);
-	near = nearest_word(word, ps->scope->inputs);
-	rc = err_set_at(ps->err, RC_INVALID, at->line, at->column,
-			"${%.60s}: the workflow declares no input \"%.60s\"%s%s%s", path, word,
-			near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
-			near != NULL ? "\"?" : "");
-	free(word);
-	return rc;
-}
-
-/* Reads the reference that begins at `*p`, moves behind it. */
-static enum rc parse_ref(const struct parse *ps, const char **p, struct template **out)
-{
-	const struct yaml_node *at = ps->node;
-	const char *from = *p + strlen("${"), *to = strchr(from, '}');
-	enum rc rc;
-
-	if (to == NULL)
-		return err_set_at(ps->err, RC_INVALID, at->line, at->column,
-				  "\"%.60s\": `${` has no `}`; a literal ${ is written $${", *p);
-	*p = to + 1;
-	while (from < to && *from == ' ')
-		from++;
-	while (to > from && to[-1] == ' ')
-		to--;
-	if (!is_path(from, (size_t)(to - from)))
-		return err_set_at(
-			ps->err, RC_INVALID, at->line, at->column,
-			"${%.*s} is not understood: this version knows only ${input.NAME}",
-			to - from > 60 ? 60 : (int)(to - from), from);
-	*out = template_new(T_REF, mem_dup_bytes(from, (size_t)(to - from)));
-	rc = check_path(ps, (*out)->text);
-	if (rc != RC_OK) {
-		template_free(*out);
-		*out = NULL;
-	}
-	return rc;
-}
+/* ---- parsing: NULL after a problem ---- */
 
 static void add_item(struct template *t, struct template *item)
 {
@@ -146,149 +74,144 @@ static void add_literal(struct template *t, const char *from, const char *to)
 		add_item(t, template_new(T_CONST, escaped(from, (size_t)(to - from))));
 }
 
-/* A text with `${` in it, cut into literals and references. */
-static enum rc parse_text(const struct parse *ps, struct template **out)
+/* Renders what holds only constants, once and for all. */
+static struct template *template_fold(struct template *t)
 {
-	struct template *t = template_new(T_TEXT, NULL), *ref = NULL;
-	const char *p = ps->node->text, *from = p;
-	enum rc rc = RC_OK;
+	struct jsonbuf text = {.max = SIZE_MAX / 2}; /* the file's own cap is the limit */
+	struct template *constant;
 
-	while (rc == RC_OK && (p = strchr(p, '$')) != NULL) {
+	template_render(t, NULL, &text, NULL);
+	constant = template_new(T_CONST, jsonbuf_take(&text));
+	template_free(t);
+	return constant;
+}
+
+/* Reads the expression that begins at `*p`, moves behind it. */
+static struct template *parse_expr(struct scope *scope, const struct yaml_node *at, const char **p)
+{
+	const char *from = *p + strlen("${"), *why = NULL, *to = lexer_end(from, &why);
+	struct template *t;
+	struct expr *e;
+
+	if (to == NULL) {
+		problem_add(
+			scope->problems, RC_INVALID, at,
+			"the expression that begins \"%.40s\" is not complete: %s; a literal ${ "
+			"is written $${",
+			*p, why);
+		return NULL;
+	}
+	*p = to + 1;
+	e = expr_parse(scope, at, from, (size_t)(to - from));
+	if (e == NULL)
+		return NULL;
+	t = template_new(T_EXPR, NULL);
+	t->expr = e;
+	return t;
+}
+
+/* A text without expressions becomes the constant that it is. */
+static struct template *fold_text(struct template *t)
+{
+	struct template *one;
+
+	if (t->count == 1 && t->items[0]->kind == T_EXPR) { /* alone: keeps its type */
+		one = t->items[0];
+		t->count = 0;
+		template_free(t);
+		return one;
+	}
+	for (size_t i = 0; i < t->count; i++)
+		if (t->items[i]->kind != T_CONST)
+			return t;
+	return template_fold(t);
+}
+
+/* A text with `${` in it, cut into literals and expressions. */
+static struct template *parse_text(struct scope *scope, const struct yaml_node *node)
+{
+	struct template *t = template_new(T_TEXT, NULL), *item;
+	const char *p = node->text, *from = p;
+	bool good = true;
+
+	while ((p = strchr(p, '$')) != NULL) {
 		if (strncmp(p, "$${", 3) == 0) {
 			add_literal(t, from, p);
 			from = p + 1;
 			p += 3;
 		} else if (strncmp(p, "${", 2) == 0) {
+			const char *begin = p;
+
 			add_literal(t, from, p);
-			rc = parse_ref(ps, &p, &ref);
+			item = parse_expr(scope, node, &p);
+			good = good && item != NULL;
+			if (item != NULL)
+				add_item(t, item);
+			if (p == begin)
+				break; /* it has no end */
 			from = p;
-			if (rc == RC_OK)
-				add_item(t, ref);
 		} else {
 			p++;
 		}
 	}
-	if (rc != RC_OK) {
+	if (!good) {
 		template_free(t);
-		return rc;
+		return NULL;
 	}
 	add_literal(t, from, from + strlen(from));
-	*out = t;
-	if (t->count == 1 && t->items[0]->kind == T_REF) { /* alone: keeps its type */
-		*out = t->items[0];
-		t->count = 0;
-		template_free(t);
-	}
-	return RC_OK;
+	return fold_text(t);
 }
 
-static enum rc parse_scalar(const struct parse *ps, struct template **out)
+static struct template *parse_scalar(struct scope *scope, const struct yaml_node *node)
 {
-	const struct yaml_node *node = ps->node;
 	char *json = NULL;
-	enum rc rc;
+	struct err err;
 
 	if (strstr(node->text, "${") != NULL)
-		return parse_text(ps, out);
-	rc = scalar_json(node, &json, ps->err);
-	if (rc == RC_OK)
-		*out = template_new(T_CONST, json);
-	return rc;
+		return parse_text(scope, node);
+	if (scalar_json(node, &json, &err) == RC_OK)
+		return template_new(T_CONST, json);
+	problem_take(scope->problems, &err);
+	return NULL;
 }
 
-static enum rc parse_children(const struct yaml_node *node, const struct template_scope *scope,
-			      struct template **out, struct err *err)
+struct template *template_parse(struct scope *scope, const struct yaml_node *node)
 {
 	const bool map = node->kind == YAML_MAP;
-	struct template *t = template_new(map ? T_MAP : T_LIST, NULL);
+	bool good = true, constant = true;
+	struct template *t;
 
+	if (node->kind == YAML_SCALAR)
+		return parse_scalar(scope, node);
+	t = template_new(map ? T_MAP : T_LIST, NULL);
 	if (map)
 		t->keys = mem_new(node->count, sizeof *t->keys);
 	for (size_t i = 0; i < node->count; i++) {
-		struct template *item;
-		const enum rc rc = template_parse(node->items[i], scope, &item, err);
+		struct template *item = template_parse(scope, node->items[i]);
 
-		if (rc != RC_OK) {
-			template_free(t);
-			return rc;
+		good = good && item != NULL;
+		if (!good) { /* only its problems are of interest from here on */
+			template_free(item);
+			continue;
 		}
 		if (map)
 			t->keys[i] = escaped(node->keys[i]->text, strlen(node->keys[i]->text));
 		add_item(t, item);
+		constant = constant && item->kind == T_CONST;
 	}
-	*out = t;
-	return RC_OK;
-}
-
-enum rc template_parse(const struct yaml_node *node, const struct template_scope *scope,
-		       struct template **out, struct err *err)
-{
-	const struct parse ps = {scope, node, err};
-
-	*out = NULL;
-	if (node->kind == YAML_SCALAR)
-		return parse_scalar(&ps, out);
-	return parse_children(node, scope, out, err);
+	if (good)
+		return constant ? template_fold(t) : t;
+	template_free(t);
+	return NULL;
 }
 
 /* ---- rendering ---- */
 
-static const char *type_name(const json_t *value)
-{
-	return json_is_object(value) ? "an object" : json_is_array(value) ? "a list" : "null";
-}
-
-/* Follows `input.a.b`. */
-static enum rc find(const char *path, const json_t *input, const json_t **out, struct err *err)
-{
-	const json_t *value = input;
-	const char *name = path + strlen("input.");
-
-	for (;;) {
-		const size_t size = strcspn(name, ".");
-
-		value = json_object_getn(value, name, size); /* NULL also if it is no object */
-		if (value == NULL)
-			return err_set(err, RC_INVALID, "${%.60s}: %.*s has no \"%.*s\"", path,
-				       name - path > 60 ? 60 : (int)(name - path - 1), path,
-				       size > 60 ? 60 : (int)size, name);
-		if (name[size] == '\0')
-			break;
-		name += size + 1;
-	}
-	*out = value;
-	return RC_OK;
-}
-
-/* A part of a longer text: texts as they are, numbers and truth values as JSON. */
-static enum rc render_part(const struct template *t, const json_t *input, struct jsonbuf *out,
-			   struct err *err)
-{
-	const json_t *value;
-	enum rc rc;
-
-	if (t->kind == T_CONST) {
-		jsonbuf_text(out, t->text);
-		return RC_OK;
-	}
-	rc = find(t->text, input, &value, err);
-	if (rc != RC_OK)
-		return rc;
-	if (json_is_string(value))
-		jsonbuf_escape(out, json_string_value(value), json_string_length(value));
-	else if (json_is_number(value) || json_is_boolean(value))
-		jsonbuf_value(out, value);
-	else
-		return err_set(err, RC_INVALID,
-			       "${%.60s} is %s, which cannot stand inside a longer text", t->text,
-			       type_name(value));
-	return RC_OK;
-}
-
-static enum rc render_items(const struct template *t, const json_t *input, struct jsonbuf *out,
+static enum rc render_items(const struct template *t, struct eval *eval, struct jsonbuf *out,
 			    struct err *err)
 {
 	for (size_t i = 0; i < t->count; i++) {
+		const struct template *item = t->items[i];
 		enum rc rc;
 
 		if (i > 0 && t->kind != T_TEXT)
@@ -298,8 +221,10 @@ static enum rc render_items(const struct template *t, const json_t *input, struc
 			jsonbuf_text(out, t->keys[i]);
 			jsonbuf_text(out, "\":");
 		}
-		rc = t->kind == T_TEXT ? render_part(t->items[i], input, out, err)
-				       : template_render(t->items[i], input, out, err);
+		if (t->kind == T_TEXT && item->kind == T_EXPR)
+			rc = eval_text(eval, item->expr, out, err);
+		else
+			rc = template_render(item, eval, out, err);
 		if (rc != RC_OK)
 			return rc;
 		if (out->over)
@@ -308,28 +233,28 @@ static enum rc render_items(const struct template *t, const json_t *input, struc
 	return RC_OK;
 }
 
-enum rc template_render(const struct template *t, const json_t *input, struct jsonbuf *out,
+enum rc template_render(const struct template *t, struct eval *eval, struct jsonbuf *out,
 			struct err *err)
 {
-	const json_t *value;
 	enum rc rc = RC_OK;
 
 	switch (t->kind) {
 	case T_CONST: jsonbuf_text(out, t->text); break;
-	case T_REF:
-		rc = find(t->text, input, &value, err);
-		if (rc == RC_OK)
-			jsonbuf_value(out, value);
-		break;
+	case T_EXPR: rc = eval_json(eval, t->expr, out, err); break;
 	case T_TEXT:
 	case T_LIST:
 	case T_MAP:
 		jsonbuf_text(out, t->kind == T_TEXT ? "\"" : t->kind == T_LIST ? "[" : "{");
-		rc = render_items(t, input, out, err);
+		rc = render_items(t, eval, out, err);
 		jsonbuf_text(out, t->kind == T_TEXT ? "\"" : t->kind == T_LIST ? "]" : "}");
 		break;
 	}
 	if (rc == RC_OK && out->over)
 		rc = err_set(err, RC_TOO_BIG, "more than %zu bytes of JSON", out->max);
 	return rc;
+}
+
+const char *template_constant(const struct template *t)
+{
+	return t->kind == T_CONST ? t->text : NULL;
 }

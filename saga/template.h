@@ -1,37 +1,29 @@
-/* template.h - values in a workflow file, with `${…}` references in them.
+/* template.h - values in a workflow file, with `${…}` expressions in them.
  *
- * A text that is exactly one `${input.NAME}` keeps the JSON type of what it
- * refers to; inside longer text it is interpolated; `$${` is a literal `${`.
- * Unquoted scalars are typed as in YAML's core schema, integers stay exact to 64
- * bits.  What is referred to is checked when the file is parsed, as far as the
- * declarations tell.
+ * A text that is exactly one `${…}` keeps the JSON type of what it gives; inside
+ * longer text it is interpolated; `$${` is a literal `${`.  Unquoted scalars are
+ * typed as in YAML's core schema, integers stay exact to 64 bits.  What holds no
+ * expression is made into JSON once, when the file is parsed.
  * Thread: no shared state; a template never changes once parsed.  Pure. */
 #ifndef SAGA_TEMPLATE_H
 #define SAGA_TEMPLATE_H
 
-#include "base/err.h"
-#include "base/yaml.h"
-#include "saga/jsonbuf.h"
-
-#include <jansson.h>
+#include "saga/eval.h"
 
 struct template;
 
-/* What a file declares that may be referred to: NULL-terminated names. */
-struct template_scope {
-	const char *const *inputs;
-};
-
-/* Makes a template of a value. RC_INVALID has line and column: a reference that is
- * not understood or not declared, a number that JSON or 64 bits cannot hold. */
-enum rc template_parse(const struct yaml_node *node, const struct template_scope *scope,
-		       struct template **out, struct err *err);
+/* Makes a template of a value; NULL after problems, with their places: an expression
+ * that is wrong, a number that JSON or 64 bits cannot hold. */
+struct template *template_parse(struct scope *scope, const struct yaml_node *node);
 void template_free(struct template *t);
 
-/* Writes the value as JSON, with `input` (a JSON object) for what is referred to.
- *   RC_INVALID  a part of an input is not there, or cannot stand inside text
+/* Writes the value as JSON.
+ *   RC_INVALID  an expression failed; the text names it
  *   RC_TOO_BIG  more than the buffer may hold */
-enum rc template_render(const struct template *t, const json_t *input, struct jsonbuf *out,
+enum rc template_render(const struct template *t, struct eval *eval, struct jsonbuf *out,
 			struct err *err);
+
+/* Its JSON if it holds no expression (borrowed); else NULL. */
+const char *template_constant(const struct template *t);
 
 #endif

@@ -11,8 +11,8 @@ packages='
 	libuv1-dev libnng-dev libsqlite3-dev libpq-dev
 	libprotobuf-c-dev protobuf-c-compiler
 	libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev
-	libyaml-dev uthash-dev nettle-dev
-	check postgresql-15
+	libyaml-dev uthash-dev nettle-dev liblua5.4-dev
+	check postgresql-15 python3-yaml python3-jsonschema
 '
 case ${1-} in
 lint) packages="$packages clang clang-format clang-tidy" ;;

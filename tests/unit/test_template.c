@@ -1,5 +1,6 @@
 /* test_template.c - values with references in them, typed and filled in. */
 #include "base/mem.h"
+#include "saga/saga.h"
 #include "saga/template.h"
 
 #include <check.h>
@@ -9,7 +10,7 @@
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
 static const char *const inputs[] = {"a", "b", NULL};
-static const struct template_scope scope = {inputs};
+static const char *const steps[] = {"me", "x", NULL}; /* x comes before me */
 static struct template *template;
 static struct err err;
 
@@ -19,14 +20,39 @@ static void clean(void)
 	template = NULL;
 }
 
+/* Parses a value of the step `me`. */
 static enum rc parse(const char *text)
 {
 	struct yaml_doc *doc;
+	uint32_t after = 1;
+	struct def_step two[2] = {{.name = (char *)"me", .after = &after, .n_after = 1},
+				  {.name = (char *)"x"}};
+	struct workflow w = {.steps = two, .n_steps = 2};
+	struct step_nodes nodes[2] = {0};
+	struct problems problems = {0};
+	struct names input_names, step_names;
+	struct scope scope = {.problems = &problems, .inputs = &input_names, .steps = &step_names};
 	enum rc rc = yaml_parse(text, strlen(text), &doc, &err);
 
 	clean();
-	if (rc == RC_OK)
-		rc = template_parse(yaml_root(doc), &scope, &template, &err);
+	if (rc != RC_OK)
+		return rc;
+	names_init(&input_names, inputs);
+	names_init(&step_names, steps);
+	scope.order = order_new(&problems, &w, nodes);
+	template = template_parse(&scope, yaml_root(doc));
+	ck_assert((template == NULL) == (problems.count > 0));
+	if (problems.count > 0) {
+		problems_sort(&problems);
+		err = problems.all[0];
+		rc = err.code;
+	}
+	sandbox_free(scope.checker);
+	order_free((struct order *)scope.order);
+	free(two[1].before);
+	names_fini(&input_names);
+	names_fini(&step_names);
+	problems_fini(&problems);
 	yaml_doc_free(doc);
 	return rc;
 }
@@ -48,11 +74,21 @@ static void REFUSED(const char *text, int column, const char *says)
 /* Fills the template in from an input written as JSON. */
 static enum rc render(const char *input, struct jsonbuf *out)
 {
+	static struct saga_step states[2] = {
+		{.state = STEP_DOING},
+		{.state = STEP_DONE, .output = (char *)"{\"id\":7,\"l\":[1,2],\"n\":null}"},
+	};
+	static const struct saga saga = {.steps = states, .n_steps = 2};
+	static struct def_step two[2] = {{.name = (char *)"me"}, {.name = (char *)"x"}};
+	static const struct workflow w = {.steps = two, .n_steps = 2};
 	json_t *json = json_loads(input, 0, NULL);
+	struct workflow_data data = {.gid = "g-1", .input = json, .saga = &saga};
+	struct eval eval = {.workflow = &w, .data = &data};
 	enum rc rc;
 
 	ck_assert_ptr_nonnull(json);
-	rc = template_render(template, json, out, &err);
+	rc = template_render(template, &eval, out, &err);
+	eval_fini(&eval);
 	json_decref(json);
 	return rc;
 }
@@ -155,16 +191,18 @@ static const struct {
 	{"{v: .nan}", 4, "cannot be sent as JSON"},
 	{"{v: \"${input.c}\"}", 4, "declares no input \"c\""},
 	{"{v: [1, \"x ${input.aa}\"]}", 8, "did you mean \"a\"?"},
-	{"{v: \"${input.a\"}", 4, "`${` has no `}`"},
-	{"{v: \"${}\"}", 4, "is not understood"},
-	{"{v: \"${input}\"}", 4, "${input.NAME}"},
-	{"{v: \"${input.}\"}", 4, "is not understood"},
-	{"{v: \"${.a}\"}", 4, "is not understood"},
-	{"{v: \"${input..a}\"}", 4, "is not understood"},
-	{"{v: \"${inputs.a}\"}", 4, "this version knows only ${input.NAME}"},
-	{"{v: \"${steps.x.output.id}\"}", 4, "this version knows only ${input.NAME}"},
-	{"{v: \"${input.a > 100}\"}", 4, "${input.a > 100} is not understood"},
-	{"{v: \"${input.a} ${${input.a}}\"}", 4, "is not understood"},
+	{"{v: \"${input.a\"}", 4, "it has no closing `}`"},
+	{"{v: \"${}\"}", 4, "${} is empty"},
+	{"{v: \"${input.}\"}", 4, "${input.}: "},
+	{"{v: \"${.a}\"}", 4, "${.a}: something is wrong near '.'"},
+	{"{v: \"${input..a}\"}", 4, "there is nothing called \"a\""},
+	{"{v: \"${inputs.a}\"}", 4, "there is nothing called \"inputs\"; did you mean \"input\"?"},
+	{"{v: \"${steps.y.output.id}\"}", 4, "there is no step \"y\""},
+	{"{v: \"${steps.me.output.id}\"}", 4, "the step \"me\" has no result yet"},
+	{"{v: \"${steps.x.outputs}\"}", 4, "did you mean \"output\"?"},
+	{"{v: \"${steps.x}\"}", 4, "a step has `output` and `status`: say which"},
+	{"{v: \"${steps}\"}", 4, "after `steps` a name must stand"},
+	{"{v: \"${input.a} ${${input.a}}\"}", 4, "something is wrong near '$'"},
 	{"{v: ${input.a}}", 5, "quote a value with ${...}"},
 	{"{v: \"\\0\"}", 4, "NUL"},
 	{"{v: 1, v: 2}", 7, "given before"},
@@ -202,9 +240,11 @@ START_TEST(a_reference_may_go_deeper)
 {
 	PARSE("{v: \"${input.a.b.c}\", w: \"<${input.a.n}>\"}");
 	GIVES("{\"a\":{\"b\":{\"c\":[7]},\"n\":1},\"b\":0}", "{\"v\":[7],\"w\":\"<1>\"}");
-	FAILS("{\"a\":{\"b\":{}},\"b\":0}", "${input.a.b.c}: input.a.b has no \"c\"");
-	FAILS("{\"a\":{\"b\":[]},\"b\":0}", "input.a.b has no \"c\"");
-	FAILS("{\"a\":1,\"b\":0}", "${input.a.b.c}: input.a has no \"b\"");
+	GIVES("{\"a\":{\"b\":1,\"n\":true},\"b\":0}", "{\"v\":null,\"w\":\"<true>\"}");
+	FAILS("{\"a\":{\"b\":{}},\"b\":0}",
+	      "${input.a.n}: it is missing, which cannot stand inside a longer text");
+	FAILS("{\"a\":1,\"b\":0}", "it is missing");
+	FAILS("{\"b\":0}", "it is missing");
 }
 END_TEST
 
@@ -212,9 +252,9 @@ START_TEST(null_lists_and_objects_cannot_stand_in_text)
 {
 	PARSE("{v: \"no ${input.a}\"}");
 	FAILS("{\"a\":null,\"b\":0}",
-	      "${input.a} is null, which cannot stand inside a longer text");
-	FAILS("{\"a\":[],\"b\":0}", "${input.a} is a list");
-	FAILS("{\"a\":{},\"b\":0}", "${input.a} is an object");
+	      "${input.a}: it is null, which cannot stand inside a longer text");
+	FAILS("{\"a\":[],\"b\":0}", "${input.a}: it is a list");
+	FAILS("{\"a\":{},\"b\":0}", "${input.a}: it is an object");
 }
 END_TEST
 

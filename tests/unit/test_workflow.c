@@ -45,12 +45,18 @@ static void REFUSED(const char *text, int line, int column, const char *says)
 static enum rc BIND(const char *json)
 {
 	json_t *input = json != NULL ? json_loads(json, JSON_DECODE_ANY, NULL) : NULL;
+	json_t *bound = NULL;
+	struct workflow_data data = {.gid = "g-1"};
 	enum rc rc;
 
 	ck_assert(json == NULL || input != NULL);
 	plan_fini(&plan);
 	err = (struct err){0};
-	rc = workflow_bind(workflow, input, &plan, &err);
+	rc = workflow_input(workflow, input, &bound, &err);
+	data.input = bound;
+	if (rc == RC_OK)
+		rc = workflow_group(workflow, 0, false, &data, &plan, &err);
+	json_decref(bound);
 	json_decref(input);
 	if (rc != RC_OK)
 		ck_assert(plan.workflow == NULL && plan.branches == NULL && plan.n_branches == 0);
@@ -89,7 +95,7 @@ START_TEST(the_example_binds)
 	ck_assert_uint_gt(fread(text, 1, sizeof text - 1, file), 0);
 	fclose(file);
 	PARSE(text);
-	ck_assert_str_eq(workflow_name(workflow), "transfer");
+	ck_assert_str_eq(workflow->name, "transfer");
 	BOUND("{\"from\":\"alice\",\"to\":7,\"amount\":12.34}");
 	ck_assert_str_eq(plan.workflow, "transfer");
 	ck_assert_uint_eq(plan.timeout_ms, 5000);
@@ -143,7 +149,7 @@ START_TEST(one_workflow_binds_many_times)
 	ck_assert_str_eq(plan.branches[1].args, "{\"v\":\"1-2\"}");
 	BOUND("{\"a\":\"x\",\"b\":true}");
 	ck_assert_str_eq(plan.branches[1].args, "{\"v\":\"x-true\"}");
-	UNBOUND("{\"a\":null,\"b\":2}", "the arguments of \"s.y\": ${input.a} is null");
+	UNBOUND("{\"a\":null,\"b\":2}", "the arguments of \"s.y\": ${input.a}: it is null");
 }
 END_TEST
 
@@ -163,25 +169,29 @@ static const struct {
 	{"workflow: 1234567890123456789012345678901234567890123456789012345678901234\n" STEP, 1, 11,
 	 "expected a name"},
 	{"workflow: w", 1, 1, "needs \"steps\""},
-	{"workflow: w\nsteps: []", 2, 8, "a list of one step"},
-	{"workflow: w\nsteps:\n", 2, 7, "a list of one step"},
+	{"workflow: w\nsteps: []", 2, 8, "a list of one step or more"},
+	{"workflow: w\nsteps:\n", 2, 7, "a list of one step or more"},
 	{"workflow: w\nsteps:\n- x", 3, 3, "a step must be a map"},
-	{"workflow: w\nsteps:\n- {name: s}", 3, 3,
-	 "sagas (steps that are calls) are not supported"},
-	{"workflow: w\nsteps:\n- {name: s, resource: r, operation: o}", 3, 23, "a part of a saga"},
-	{"workflow: w\nsteps:\n- {name: s, atomic: [], after: [x]}", 3, 32, "\"after\""},
+	{"workflow: w\nsteps:\n- {name: s}", 3, 3, "a step needs a \"resource\""},
+	{"workflow: w\nsteps:\n- {name: s, resource: r, operation: o}", 3, 3,
+	 "the step \"s\" needs \"compensate\""},
 	{"workflow: w\nsteps:\n- {name: s, atomc: []}", 3, 13, "did you mean \"atomic\"?"},
-	{"workflow: w\nsteps:\n- {name: s, atomic: []}\n- {name: t}", 4, 3,
-	 "sagas (several steps) are not supported"},
 	{"workflow: w\nsteps:\n- {name: s, atomic: []}", 3, 21, "one branch or more"},
 	{"workflow: w\nsteps:\n- {atomic: [{}]}", 3, 3, "a step needs a \"name\""},
 	{"workflow: w\nsteps:\n- {name: s.t, atomic: [{}]}", 3, 10, "name of 1 to 31"},
 	{"workflow: w\nsteps:\n- {name: [s], atomic: [{}]}", 3, 10, "name of 1 to 31"},
-	{"workflow: w\nsteps:\n- {name: s, atomic: [{}], order: any}", 3, 34,
-	 "expected parallel or sequential"},
-	{"workflow: w\nsteps:\n- {name: s, atomic: [{}], timeout: 0s}", 3, 36, "from 1ms to 1d"},
-	{"workflow: w\nsteps:\n- {name: s, atomic: [{}], timeout: 25h}", 3, 36, "from 1ms to 1d"},
-	{"workflow: w\nsteps:\n- {name: s, atomic: [{}], timeout: 5}", 3, 36, "a duration"},
+	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: r, operation: o}], order: "
+	 "any}",
+	 3, 68, "expected parallel or sequential"},
+	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: r, operation: o}], "
+	 "timeout: 0s}",
+	 3, 70, "from 1ms to 1d"},
+	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: r, operation: o}], "
+	 "timeout: 25h}",
+	 3, 70, "from 1ms to 1d"},
+	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: r, operation: o}], "
+	 "timeout: 5}",
+	 3, 70, "a duration"},
 	{"workflow: w\nsteps:\n- {name: s, atomic: [b]}", 3, 22, "a branch must be a map"},
 	{"workflow: w\nsteps:\n- {name: s, atomic: [{}]}", 3, 22, "a branch needs a \"name\""},
 	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, operation: o}]}", 3, 22,
@@ -212,7 +222,7 @@ static const struct {
 	{"workflow: w\ninput: {a: {default: 1, required: true}}\n" STEP, 2, 35,
 	 "cannot be required"},
 	{"workflow: w\ninput: {a: {default: \"${input.b}\"}, b: {}}\n" STEP, 2, 22,
-	 "declares no input \"b\""},
+	 "a default cannot refer to anything"},
 	{"workflow: w\nworkflow: v\n" STEP, 2, 1, "given before, on line 1"},
 	{"workflow: w\ninput: [from]\nsteps: [{name: s, atomic: [{name: b, resource: r, operation: "
 	 "o, "
