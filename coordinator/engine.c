@@ -28,7 +28,7 @@ struct engine *engine_new(const struct engine_settings *settings,
 			  const struct client_port *clients_port)
 {
 	struct engine *e = mem_new(1, sizeof *e);
-	const struct list_query newest = {.limit = 1};
+	const struct list_query newest = {.limit = 1, .groups = true};
 	struct err err;
 
 	e->settings = *settings;

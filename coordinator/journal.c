@@ -5,8 +5,10 @@
  *   journal_schema   tables, versions, WAL and FULL, the epoch
  *   journal_staged   a batch, as the loop gives it
  *   journal_apply    a batch, as SQL
+ *   journal_prune    forgetting what is old
  *   journal_writer   the thread that applies batches
- *   journal_reader   find, list, replay
+ *   journal_reader   find, replay, histories
+ *   journal_list     lists
  *
  * docs/journal.md tells of the file from outside. */
 #include "coordinator/journal.h"
@@ -79,12 +81,14 @@ uint64_t journal_epoch(const struct journal *j)
 	return j->epoch;
 }
 
-enum rc journal_replay(struct journal *j, void (*each)(struct record *r, void *arg),
-		       resource_fn resource, void *arg, struct err *err)
+enum rc journal_replay(struct journal *j, workflow_fn workflow, resource_fn resource,
+		       void (*each)(struct record *r, void *arg), void *arg, struct err *err)
 {
-	const enum rc rc = reader_unfinished(j->reader, each, arg, err);
+	enum rc rc = reader_workflows(j->reader, workflow, arg, err);
 
-	return rc == RC_OK ? reader_resources(j->reader, resource, arg, err) : rc;
+	if (rc == RC_OK)
+		rc = reader_resources(j->reader, resource, arg, err);
+	return rc == RC_OK ? reader_unfinished(j->reader, each, arg, err) : rc;
 }
 
 void journal_start(struct journal *j, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),
@@ -107,6 +111,34 @@ static void port_end(void *self, const struct record *r)
 	struct journal *j = self;
 
 	staged_end(j->open, r);
+}
+
+static void port_put_step(void *self, const struct record *r, size_t n)
+{
+	struct journal *j = self;
+
+	staged_step(j->open, r, n);
+}
+
+static void port_put_event(void *self, uint64_t seq, uint64_t n, uint64_t wall_us, const char *json)
+{
+	struct journal *j = self;
+
+	staged_event(j->open, seq, n, wall_us, json);
+}
+
+static void port_put_workflow(void *self, const struct workflow_row *row)
+{
+	struct journal *j = self;
+
+	staged_workflow(j->open, row);
+}
+
+static void port_activate(void *self, const char *name, uint32_t version)
+{
+	struct journal *j = self;
+
+	staged_activate(j->open, name, version);
 }
 
 static void port_put_resource(void *self, const struct resource_info *info)
@@ -149,16 +181,38 @@ static enum rc port_list(void *self, const struct list_query *q, record_fn each,
 	return reader_list(j->reader, q, each, arg, err);
 }
 
+static enum rc port_events(void *self, uint64_t seq, uint64_t after, size_t limit, event_fn each,
+			   void *arg, struct err *err)
+{
+	struct journal *j = self;
+
+	return reader_events(j->reader, seq, after, limit, each, arg, err);
+}
+
+static enum rc port_workflow(void *self, const char *name, uint32_t version, char **text,
+			     struct err *err)
+{
+	struct journal *j = self;
+
+	return reader_workflow(j->reader, name, version, text, err);
+}
+
 struct journal_port journal_port(struct journal *j)
 {
 	return (struct journal_port){
 		.put = port_put,
 		.end = port_end,
+		.put_step = port_put_step,
+		.put_event = port_put_event,
 		.put_resource = port_put_resource,
+		.put_workflow = port_put_workflow,
+		.activate = port_activate,
 		.prune = port_prune,
 		.commit = port_commit,
 		.find = port_find,
 		.list = port_list,
+		.events = port_events,
+		.workflow = port_workflow,
 		.self = j,
 	};
 }

@@ -33,11 +33,12 @@ enum rc journal_open(const char *dir, const char *cluster, struct journal **out,
 /* The epoch that this opening forced. */
 uint64_t journal_epoch(const struct journal *j);
 
-/* Replays: every transaction that is not finished (the record is given: the
- * callback takes it), oldest first; then every catalogued resource (borrowed; as not
- * ready).  RC_INVALID: damaged; RC_IO. */
-enum rc journal_replay(struct journal *j, void (*each)(struct record *r, void *arg),
-		       resource_fn resource, void *arg, struct err *err);
+/* Replays: every published version of a workflow (borrowed, without its text), then every
+ * catalogued resource (borrowed; as not ready), then every transaction that is not
+ * finished, a saga's groups too, oldest first (the record is given: the callback takes
+ * it).  RC_INVALID: damaged; RC_IO. */
+enum rc journal_replay(struct journal *j, workflow_fn workflow, resource_fn resource,
+		       void (*each)(struct record *r, void *arg), void *arg, struct err *err);
 
 /* Starts the writer thread; `durable` is called on the loop's thread, once for each
  * batch, in order, never from inside a call. */

@@ -6,10 +6,24 @@
 #include "coordinator/journal_apply.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
+#include "coordinator/journal_prune.h"
 
 #include <stdlib.h>
 
-enum { BEGIN, COMMIT, PUT, END, RESOURCE, PRUNE, STATEMENTS };
+enum {
+	BEGIN,
+	COMMIT,
+	PUT,
+	END,
+	STEP,
+	EVENT,
+	EVENT_OUT,
+	RESOURCE,
+	WORKFLOW,
+	NONE_ACTIVE,
+	ACTIVE,
+	STATEMENTS
+};
 
 /* A put of the same transaction replaces its row.  Another one with its gid or its
  * seq is a mistake of ours: the unique index, or no changed row, tells. */
@@ -17,23 +31,29 @@ static const char *const texts[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
 	[COMMIT] = "COMMIT",
 	[PUT] = "INSERT INTO txn(seq, state, finished_us, epoch, gid, workflow, reason, hash, "
-		"detail)"
-		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
+		"detail, parent)"
+		" VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
 		" ON CONFLICT(seq) DO UPDATE SET state = ?2, finished_us = ?3, epoch = ?4,"
-		" workflow = ?6, reason = ?7, hash = ?8, detail = ?9 WHERE gid = ?5",
+		" workflow = ?6, reason = ?7, hash = ?8, detail = ?9, parent = ?10 WHERE gid = ?5",
 	[END] = "UPDATE txn SET state = ?2, finished_us = ?3 WHERE seq = ?1 AND gid = ?4",
-	[RESOURCE] =
-		"INSERT INTO resource(name, adapter, one_phase, operations)"
-		" VALUES(?1, ?2, ?3, ?4)"
-		" ON CONFLICT(name) DO UPDATE SET adapter = ?2, one_phase = ?3, operations = ?4",
-	[PRUNE] = ("DELETE FROM txn WHERE seq IN (SELECT seq FROM txn"
-		   " WHERE seq < ?1 AND state IN (6, 7) ORDER BY seq LIMIT ?2)"),
+	[STEP] = "INSERT INTO step(seq, n, detail) VALUES(?1, ?2, ?3)"
+		 " ON CONFLICT(seq, n) DO UPDATE SET detail = ?3",
+	[EVENT] = "INSERT INTO event(seq, n, at_us, json) VALUES(?1, ?2, ?3, ?4)",
+	[EVENT_OUT] = "DELETE FROM event WHERE seq = ?1 AND n = ?2",
+	[RESOURCE] = "INSERT INTO resource(name, adapter, one_phase, operations, calls, exact,"
+		     " groups) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+		     " ON CONFLICT(name) DO UPDATE SET adapter = ?2, one_phase = ?3,"
+		     " operations = ?4, calls = ?5, exact = ?6, groups = ?7",
+	[WORKFLOW] = "INSERT INTO workflow(name, version, active, published_us, text)"
+		     " VALUES(?1, ?2, 1, ?3, ?4)",
+	[NONE_ACTIVE] = "UPDATE workflow SET active = 0 WHERE name = ?1 AND active = 1",
+	[ACTIVE] = "UPDATE workflow SET active = 1 WHERE name = ?1 AND version = ?2",
 };
-_Static_assert(TXN_COMMITTED == 6 && TXN_ABORTED == 7, "the numbers in the SQL");
 
 struct apply {
 	sqlite3 *db;
 	sqlite3_stmt *stmts[STATEMENTS];
+	struct prune *prune;
 };
 
 enum rc apply_open(sqlite3 *db, struct apply **out, struct err *err)
@@ -50,6 +70,10 @@ enum rc apply_open(sqlite3 *db, struct apply **out, struct err *err)
 			return rc;
 		}
 	}
+	if (prune_open(db, &a->prune, err) != RC_OK) {
+		apply_close(a);
+		return err->code;
+	}
 	*out = a;
 	return RC_OK;
 }
@@ -60,6 +84,7 @@ void apply_close(struct apply *a)
 		return;
 	for (int i = 0; i < STATEMENTS; i++)
 		sqlite3_finalize(a->stmts[i]);
+	prune_close(a->prune);
 	free(a);
 }
 
@@ -79,9 +104,14 @@ static void bind_text(sqlite3_stmt *stmt, int at, const char *text)
 	sqlite3_bind_text(stmt, at, text, -1, SQLITE_STATIC);
 }
 
+static void bind_number(sqlite3_stmt *stmt, int at, uint64_t n)
+{
+	sqlite3_bind_int64(stmt, at, (sqlite3_int64)n);
+}
+
 static uint64_t finished_column(const struct write *w)
 {
-	return w->finished_us != 0 ? w->finished_us : w->seq;
+	return w->row.finished_us != 0 ? w->row.finished_us : w->seq;
 }
 
 static enum rc one_row(struct apply *a, const struct write *w, const char *what, struct err *err)
@@ -89,25 +119,27 @@ static enum rc one_row(struct apply *a, const struct write *w, const char *what,
 	if (sqlite3_changes(a->db) == 1)
 		return RC_OK;
 	return err_set(err, RC_CONFLICT, "%s of %s (seq %llu): its row is not there or another's",
-		       what, w->gid, (unsigned long long)w->seq);
+		       what, w->row.gid, (unsigned long long)w->seq);
 }
 
 static enum rc put(struct apply *a, const struct write *w, struct err *err)
 {
+	const struct write_row *row = &w->row;
 	sqlite3_stmt *s = a->stmts[PUT];
 
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)w->seq);
-	sqlite3_bind_int(s, 2, (int)w->state);
-	sqlite3_bind_int64(s, 3, (sqlite3_int64)finished_column(w));
-	sqlite3_bind_int64(s, 4, (sqlite3_int64)w->epoch);
-	bind_text(s, 5, w->gid);
-	bind_text(s, 6, w->workflow);
-	bind_text(s, 7, w->reason);
-	sqlite3_bind_blob(s, 8, w->hash, sizeof w->hash, SQLITE_STATIC);
-	if (sqlite3_bind_blob64(s, 9, w->detail, w->detail_size, SQLITE_STATIC) != SQLITE_OK)
-		return db_fail(a->db, w->gid, err);
+	bind_number(s, 1, w->seq);
+	sqlite3_bind_int(s, 2, (int)row->state);
+	bind_number(s, 3, finished_column(w));
+	bind_number(s, 4, row->epoch);
+	bind_text(s, 5, row->gid);
+	bind_text(s, 6, row->workflow);
+	bind_text(s, 7, row->reason);
+	sqlite3_bind_blob(s, 8, row->hash, sizeof row->hash, SQLITE_STATIC);
+	bind_number(s, 10, row->parent);
+	if (sqlite3_bind_blob64(s, 9, row->detail, row->detail_size, SQLITE_STATIC) != SQLITE_OK)
+		return db_fail(a->db, row->gid, err);
 	if (run(a, PUT, err) != RC_OK)
-		return err_wrap(err, "transaction %s (seq %llu)", w->gid,
+		return err_wrap(err, "transaction %s (seq %llu)", row->gid,
 				(unsigned long long)w->seq);
 	return one_row(a, w, "put", err);
 }
@@ -116,33 +148,99 @@ static enum rc end(struct apply *a, const struct write *w, struct err *err)
 {
 	sqlite3_stmt *s = a->stmts[END];
 
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)w->seq);
-	sqlite3_bind_int(s, 2, (int)w->state);
-	sqlite3_bind_int64(s, 3, (sqlite3_int64)finished_column(w));
-	bind_text(s, 4, w->gid);
+	bind_number(s, 1, w->seq);
+	sqlite3_bind_int(s, 2, (int)w->row.state);
+	bind_number(s, 3, finished_column(w));
+	bind_text(s, 4, w->row.gid);
 	if (run(a, END, err) != RC_OK)
-		return err_wrap(err, "end of %s", w->gid);
+		return err_wrap(err, "end of %s", w->row.gid);
 	return one_row(a, w, "end", err);
+}
+
+static enum rc step(struct apply *a, const struct write *w, struct err *err)
+{
+	const struct write_step *step = &w->step;
+	sqlite3_stmt *s = a->stmts[STEP];
+
+	bind_number(s, 1, w->seq);
+	bind_number(s, 2, step->n);
+	if (sqlite3_bind_blob64(s, 3, step->detail, step->detail_size, SQLITE_STATIC) != SQLITE_OK)
+		return db_fail(a->db, texts[STEP], err);
+	return run(a, STEP, err);
+}
+
+/* Line n pushes one out when there are more than EVENTS_KEPT: the oldest but for the
+ * first hundred. */
+static enum rc event(struct apply *a, const struct write *w, struct err *err)
+{
+	const struct write_event *event = &w->event;
+	sqlite3_stmt *s = a->stmts[EVENT];
+
+	bind_number(s, 1, w->seq);
+	bind_number(s, 2, event->n);
+	bind_number(s, 3, event->at_us);
+	bind_text(s, 4, event->json);
+	if (run(a, EVENT, err) != RC_OK)
+		return err_wrap(err, "event %llu of seq %llu", (unsigned long long)event->n,
+				(unsigned long long)w->seq);
+	if (event->n <= EVENTS_KEPT)
+		return RC_OK;
+	s = a->stmts[EVENT_OUT];
+	bind_number(s, 1, w->seq);
+	bind_number(s, 2, event->n - (EVENTS_KEPT - EVENTS_FIRST_KEPT));
+	return run(a, EVENT_OUT, err);
 }
 
 static enum rc resource(struct apply *a, const struct write *w, struct err *err)
 {
 	sqlite3_stmt *s = a->stmts[RESOURCE];
 
-	bind_text(s, 1, w->name);
-	bind_text(s, 2, w->adapter);
-	sqlite3_bind_int(s, 3, w->one_phase);
-	bind_text(s, 4, w->operations);
+	bind_text(s, 1, w->resource.name);
+	bind_text(s, 2, w->resource.adapter);
+	sqlite3_bind_int(s, 3, w->resource.one_phase);
+	bind_text(s, 4, w->resource.operations);
+	sqlite3_bind_int(s, 5, w->resource.calls);
+	sqlite3_bind_int(s, 6, w->resource.exact);
+	sqlite3_bind_int(s, 7, w->resource.groups);
 	return run(a, RESOURCE, err);
 }
 
-static enum rc prune(struct apply *a, const struct write *w, struct err *err)
+static enum rc none_active(struct apply *a, const struct write *w, struct err *err)
 {
-	sqlite3_stmt *s = a->stmts[PRUNE];
+	bind_text(a->stmts[NONE_ACTIVE], 1, w->workflow.name);
+	return run(a, NONE_ACTIVE, err);
+}
 
-	sqlite3_bind_int64(s, 1, (sqlite3_int64)w->seq);
-	sqlite3_bind_int(s, 2, PRUNE_MAX);
-	return run(a, PRUNE, err);
+static enum rc workflow(struct apply *a, const struct write *w, struct err *err)
+{
+	sqlite3_stmt *s = a->stmts[WORKFLOW];
+
+	if (none_active(a, w, err) != RC_OK)
+		return err->code;
+	bind_text(s, 1, w->workflow.name);
+	bind_number(s, 2, w->workflow.version);
+	bind_number(s, 3, w->workflow.published_us);
+	bind_text(s, 4, w->workflow.text);
+	if (run(a, WORKFLOW, err) != RC_OK)
+		return err_wrap(err, "version %u of workflow %s", (unsigned)w->workflow.version,
+				w->workflow.name);
+	return RC_OK;
+}
+
+static enum rc activate(struct apply *a, const struct write *w, struct err *err)
+{
+	sqlite3_stmt *s = a->stmts[ACTIVE];
+
+	if (none_active(a, w, err) != RC_OK)
+		return err->code;
+	bind_text(s, 1, w->workflow.name);
+	bind_number(s, 2, w->workflow.version);
+	if (run(a, ACTIVE, err) != RC_OK)
+		return err->code;
+	if (sqlite3_changes(a->db) == 1)
+		return RC_OK;
+	return err_set(err, RC_CONFLICT, "workflow %s has no version %u to make active",
+		       w->workflow.name, (unsigned)w->workflow.version);
 }
 
 static enum rc write_one(struct apply *a, const struct write *w, struct err *err)
@@ -150,8 +248,12 @@ static enum rc write_one(struct apply *a, const struct write *w, struct err *err
 	switch (w->kind) {
 	case WRITE_PUT: return put(a, w, err);
 	case WRITE_END: return end(a, w, err);
+	case WRITE_STEP: return step(a, w, err);
+	case WRITE_EVENT: return event(a, w, err);
 	case WRITE_RESOURCE: return resource(a, w, err);
-	case WRITE_PRUNE: return prune(a, w, err);
+	case WRITE_WORKFLOW: return workflow(a, w, err);
+	case WRITE_ACTIVATE: return activate(a, w, err);
+	case WRITE_PRUNE: return prune_some(a->prune, w->seq, err);
 	}
 	return err_set(err, RC_INVALID, "no such write: %d", (int)w->kind);
 }

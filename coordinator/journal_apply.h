@@ -7,8 +7,6 @@
 
 #include <sqlite3.h>
 
-enum { PRUNE_MAX = 1000 }; /* rows that one WRITE_PRUNE deletes at the most */
-
 struct apply;
 
 /* Prepares the statements on `db`, which is borrowed until apply_close. */

@@ -52,6 +52,9 @@ bool catalog_read(sqlite3_stmt *stmt, resource_fn each, void *arg)
 		.adapter = (const char *)sqlite3_column_text(stmt, 1),
 		.problem = "no agent has declared it since the coordinator's start",
 		.one_phase = sqlite3_column_int(stmt, 2) != 0,
+		.calls = sqlite3_column_int(stmt, 4) != 0,
+		.exact = sqlite3_column_int(stmt, 5) != 0,
+		.groups = sqlite3_column_int(stmt, 6) != 0,
 		.n_operations = json_array_size(json),
 	};
 	bool good = json_is_array(json) && id_valid(info.name, NAME_MAX_LEN);
@@ -66,4 +69,20 @@ bool catalog_read(sqlite3_stmt *stmt, resource_fn each, void *arg)
 	free(info.operations);
 	json_decref(json);
 	return good;
+}
+
+bool catalog_read_workflow(sqlite3_stmt *stmt, workflow_fn each, void *arg)
+{
+	const sqlite3_int64 version = sqlite3_column_int64(stmt, 1);
+	const struct workflow_row row = {
+		.name = (const char *)sqlite3_column_text(stmt, 0),
+		.version = (uint32_t)version,
+		.active = sqlite3_column_int(stmt, 2) != 0,
+		.published_us = (uint64_t)sqlite3_column_int64(stmt, 3),
+	};
+
+	if (!id_valid(row.name, NAME_MAX_LEN) || version < 1 || version > UINT32_MAX)
+		return false;
+	each(&row, arg);
+	return true;
 }

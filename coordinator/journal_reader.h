@@ -25,9 +25,14 @@ void reader_close(struct reader *r);
 /* What journal.h and ports.h say. */
 enum rc reader_unfinished(struct reader *rd, void (*each)(struct record *r, void *arg), void *arg,
 			  struct err *err);
+enum rc reader_workflows(struct reader *rd, workflow_fn each, void *arg, struct err *err);
 enum rc reader_resources(struct reader *rd, resource_fn each, void *arg, struct err *err);
 enum rc reader_find(struct reader *rd, const char *gid, struct record **out, struct err *err);
 enum rc reader_list(struct reader *rd, const struct list_query *q, record_fn each, void *arg,
 		    struct err *err);
+enum rc reader_events(struct reader *rd, uint64_t seq, uint64_t after, size_t limit, event_fn each,
+		      void *arg, struct err *err);
+enum rc reader_workflow(struct reader *rd, const char *name, uint32_t version, char **text,
+			struct err *err);
 
 #endif

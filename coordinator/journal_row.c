@@ -5,10 +5,15 @@
 
 #include <string.h>
 
-static enum rc damaged(sqlite3_stmt *stmt, const char *what, struct err *err)
+static enum rc damaged_at(sqlite3_stmt *stmt, sqlite3_int64 seq, const char *what, struct err *err)
 {
 	return db_damaged(err, sqlite3_db_filename(sqlite3_db_handle(stmt), "main"),
-			  "transaction with seq %lld: %s", sqlite3_column_int64(stmt, 0), what);
+			  "transaction with seq %lld: %s", seq, what);
+}
+
+static enum rc damaged(sqlite3_stmt *stmt, const char *what, struct err *err)
+{
+	return damaged_at(stmt, sqlite3_column_int64(stmt, 0), what, err);
 }
 
 static char *column_text(sqlite3_stmt *stmt, int column)
@@ -49,4 +54,23 @@ enum rc row_read_detail(sqlite3_stmt *stmt, struct record *r, struct err *err)
 	    RC_OK)
 		return damaged(stmt, inner.text, err);
 	return RC_OK;
+}
+
+enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, struct err *err)
+{
+	const sqlite3_int64 n = sqlite3_column_int64(stmt, 0);
+	const void *detail = sqlite3_column_blob(stmt, 1);
+	struct err inner;
+
+	if (n < 0 || (size_t)n >= r->saga->n_steps)
+		return damaged_at(stmt, (sqlite3_int64)r->seq, "a step that it has not", err);
+	if (record_unpack_step(&r->saga->steps[n], detail, (size_t)sqlite3_column_bytes(stmt, 1),
+			       &inner) != RC_OK)
+		return damaged_at(stmt, (sqlite3_int64)r->seq, inner.text, err);
+	return RC_OK;
+}
+
+bool row_is_group(sqlite3_stmt *stmt)
+{
+	return sqlite3_column_int64(stmt, ROW_PARENT) != 0;
 }

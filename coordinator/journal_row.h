@@ -9,16 +9,20 @@
 
 #include <sqlite3.h>
 
-/* What a statement selects for these functions; the detail is the last, so that
- * a large one is not read unless it is asked for. */
-#define ROW_COLUMNS "seq, state, finished_us, epoch, gid, workflow, reason, hash, detail"
-enum { ROW_DETAIL = 8 };
+/* What a statement selects for these functions.  A large detail is not read unless it is
+ * asked for. */
+#define ROW_COLUMNS "seq, state, finished_us, epoch, gid, workflow, reason, hash, detail, parent"
+enum { ROW_DETAIL = 8, ROW_PARENT = 9 };
 
 /* Fills a zeroed record but for what is packed in the detail. RC_INVALID: damaged;
  * the caller still calls record_fini. */
 enum rc row_read_columns(sqlite3_stmt *stmt, struct record *r, struct err *err);
 
-/* Fills the rest. */
+/* Fills the rest, but for the steps of a saga, which are all waiting then. */
 enum rc row_read_detail(sqlite3_stmt *stmt, struct record *r, struct err *err);
+/* Fills one step from a row of `n, detail`. */
+enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, struct err *err);
+/* True if the row is that of a saga's group. */
+bool row_is_group(sqlite3_stmt *stmt);
 
 #endif

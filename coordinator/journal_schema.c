@@ -23,6 +23,22 @@ static const char *const steps[JOURNAL_VERSION] = {
 	      " name TEXT PRIMARY KEY, adapter TEXT NOT NULL, one_phase INTEGER NOT NULL,"
 	      " operations TEXT NOT NULL) STRICT, WITHOUT ROWID;"
 	      "INSERT INTO meta VALUES('epoch', 0);",
+	/* `parent` stands after `detail`, which need not be read for it in most rows: 0 has
+	 * its place in the row's head. */
+	[1] = "ALTER TABLE txn ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;"
+	      "CREATE TABLE step("
+	      " seq INTEGER NOT NULL, n INTEGER NOT NULL, detail BLOB NOT NULL,"
+	      " PRIMARY KEY(seq, n)) STRICT, WITHOUT ROWID;"
+	      "CREATE TABLE event("
+	      " seq INTEGER NOT NULL, n INTEGER NOT NULL, at_us INTEGER NOT NULL,"
+	      " json TEXT NOT NULL, PRIMARY KEY(seq, n)) STRICT, WITHOUT ROWID;"
+	      "CREATE TABLE workflow("
+	      " name TEXT NOT NULL, version INTEGER NOT NULL, active INTEGER NOT NULL,"
+	      " published_us INTEGER NOT NULL, text TEXT NOT NULL,"
+	      " PRIMARY KEY(name, version)) STRICT;"
+	      "ALTER TABLE resource ADD COLUMN calls INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE resource ADD COLUMN exact INTEGER NOT NULL DEFAULT 0;"
+	      "ALTER TABLE resource ADD COLUMN groups INTEGER NOT NULL DEFAULT 1;",
 };
 
 /* ---- versions ---- */

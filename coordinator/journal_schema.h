@@ -14,7 +14,7 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x5e771e01, /* tells our files from others' */
-	JOURNAL_VERSION = 1,
+	JOURNAL_VERSION = 2,
 };
 
 /* Steps `db` from version `from` to `to`: steps[v] leads from v to v + 1. Each is

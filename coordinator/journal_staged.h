@@ -7,31 +7,71 @@
 #define COORDINATOR_JOURNAL_STAGED_H
 
 #include "base/mailbox.h"
-#include "coordinator/record.h"
-#include "wire/frame.h"
+#include "coordinator/ports.h"
 
-enum write_kind { WRITE_PUT, WRITE_END, WRITE_RESOURCE, WRITE_PRUNE };
+enum write_kind {
+	WRITE_PUT,
+	WRITE_END,
+	WRITE_STEP,
+	WRITE_EVENT,
+	WRITE_RESOURCE,
+	WRITE_WORKFLOW,
+	WRITE_ACTIVATE,
+	WRITE_PRUNE,
+};
 
-struct write {
-	struct write *next;
-	enum write_kind kind;
-	/* WRITE_PUT uses all of these, WRITE_END the first four, WRITE_PRUNE `seq`:
-	 * the first that is kept. */
-	uint64_t seq;
+/* WRITE_PUT; WRITE_END uses the first three. */
+struct write_row {
 	char gid[GID_MAX + 1];
 	enum txn_state state;
 	uint64_t finished_us;
 	uint64_t epoch;
 	unsigned char hash[BODY_HASH_SIZE];
+	uint64_t parent; /* the saga whose group it is; 0: none */
 	char *workflow;
 	char *reason;
 	void *detail;
 	size_t detail_size;
-	/* WRITE_RESOURCE */
+};
+
+struct write_step {
+	size_t n;
+	void *detail;
+	size_t detail_size;
+};
+
+struct write_event {
+	uint64_t n;
+	uint64_t at_us;
+	char *json;
+};
+
+struct write_resource {
 	char *name;
 	char *adapter;
 	char *operations; /* [{"name": …, "args": […]}, …] */
-	bool one_phase;
+	bool one_phase, calls, exact, groups;
+};
+
+/* WRITE_WORKFLOW; WRITE_ACTIVATE uses the first two. */
+struct write_workflow {
+	char *name;
+	uint32_t version;
+	uint64_t published_us;
+	char *text;
+};
+
+struct write {
+	struct write *next;
+	enum write_kind kind;
+	uint64_t seq; /* of the transaction; WRITE_PRUNE: the first that is kept */
+	union {
+		struct write_row row;
+		struct write_step step;
+		struct write_event event;
+		struct write_resource resource;
+		struct write_workflow workflow;
+	};
 };
 
 struct staged {
@@ -47,7 +87,11 @@ void staged_free(struct staged *s);
 /* Append one write; what is given is borrowed for the call. */
 void staged_put(struct staged *s, const struct record *r);
 void staged_end(struct staged *s, const struct record *r);
+void staged_step(struct staged *s, const struct record *r, size_t n);
+void staged_event(struct staged *s, uint64_t seq, uint64_t n, uint64_t wall_us, const char *json);
 void staged_resource(struct staged *s, const struct resource_info *info);
+void staged_workflow(struct staged *s, const struct workflow_row *row);
+void staged_activate(struct staged *s, const char *name, uint32_t version);
 void staged_prune(struct staged *s, uint64_t before_us);
 
 #endif

@@ -243,10 +243,16 @@ static void load_resource(const struct resource_info *info, void *arg)
 	engine_load_resource(((struct replay *)arg)->engine, info);
 }
 
+static void load_workflow(const struct workflow_row *row, void *arg)
+{
+	engine_load_workflow(((struct replay *)arg)->engine, row);
+}
+
 static enum rc load_all(struct coordinator *c, struct err *err)
 {
 	struct replay replay = {.engine = c->engine};
-	const enum rc rc = journal_replay(c->journal, load_record, load_resource, &replay, err);
+	const enum rc rc =
+		journal_replay(c->journal, load_workflow, load_resource, load_record, &replay, err);
 
 	if (rc == RC_OK && replay.err.code != RC_OK)
 		*err = replay.err;

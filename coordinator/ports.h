@@ -22,6 +22,7 @@ struct list_query {
 	uint64_t since_us, until_us; /* begun at or after, before */
 	uint64_t before_seq;         /* the cursor: only older ones; 0: from the newest */
 	size_t limit;                /* 1 to LIST_MAX */
+	bool groups; /* also the atomic groups of sagas, which people are not shown */
 	/* Out, may be NULL: the `before_seq` to go on with, 0 when there is no more.  All
 	 * rows from there on were looked at, whatever was given: a page may be short. */
 	uint64_t *next_seq;
@@ -87,7 +88,7 @@ struct journal_port {
 			    struct err *err);
 	void *self;
 };
-enum { EVENTS_KEPT = 1000 };
+enum { EVENTS_KEPT = 1000, EVENTS_FIRST_KEPT = 100 };
 
 /* Frames to agents: answers the held poll, once. `reply` is borrowed. */
 struct link_port {

@@ -1,7 +1,6 @@
 /* engine_world.c - see engine_world.h. */
 #include "tests/lib/engine_world.h"
 #include "base/mem.h"
-#include "tests/lib/record_copy.h"
 
 #include <check.h>
 #include <jansson.h>
@@ -23,83 +22,6 @@ static uint64_t pipe_of(const char *agent)
 static void copy(char *to, size_t room, const char *from)
 {
 	snprintf(to, room, "%s", from != NULL ? from : "");
-}
-
-/* ---- the journal ---- */
-
-static void put(void *self, const struct record *r)
-{
-	(void)self;
-	ck_assert_uint_lt(w.n_rows, WORLD_ROWS);
-	w.rows[w.n_rows] = record_copy(r);
-	w.row_batch[w.n_rows++] = w.committed + 1;
-}
-
-static void put_resource(void *self, const struct resource_info *info)
-{
-	(void)self;
-	(void)info;
-}
-
-static void prune(void *self, uint64_t before_us)
-{
-	(void)self;
-	(void)before_us;
-}
-
-static void commit(void *self, uint64_t batch)
-{
-	(void)self;
-	ck_assert_uint_eq(batch, w.committed + 1);
-	w.committed = batch;
-}
-
-static enum rc find(void *self, const char *gid, struct record **out, struct err *err)
-{
-	(void)self;
-	for (size_t i = 0; i < w.n_durable; i++) {
-		if (strcmp(w.durable[i]->gid, gid) == 0) {
-			*out = record_copy(w.durable[i]);
-			return RC_OK;
-		}
-	}
-	return err_set(err, RC_NOT_FOUND, "no");
-}
-
-static enum rc list(void *self, const struct list_query *q, record_fn each, void *arg,
-		    struct err *err)
-{
-	size_t n = 0;
-
-	(void)self;
-	(void)err;
-	for (size_t i = w.n_durable; i > 0 && n < q->limit; i--, n++)
-		each(w.durable[i - 1], arg);
-	return RC_OK;
-}
-
-/* Row by row, as an upsert would. */
-static void make_durable(uint64_t batch)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < w.n_rows; i++) {
-		size_t k = 0;
-
-		if (w.row_batch[i] > batch) {
-			w.row_batch[kept] = w.row_batch[i];
-			w.rows[kept++] = w.rows[i];
-			continue;
-		}
-		while (k < w.n_durable && w.durable[k]->seq != w.rows[i]->seq)
-			k++;
-		if (k == w.n_durable)
-			w.n_durable++;
-		else
-			record_free(w.durable[k]);
-		w.durable[k] = w.rows[i];
-	}
-	w.n_rows = kept;
 }
 
 /* ---- agents ---- */
@@ -273,26 +195,29 @@ void world_submit(uint64_t client, const char *gid, size_t branches, enum wait_f
 
 /* ---- the world ---- */
 
+static void load_workflow(const struct workflow_row *row, void *arg)
+{
+	(void)arg;
+	engine_load_workflow(w.e, row);
+}
+
+static void load_record(struct record *r, void *arg)
+{
+	(void)arg;
+	ck_assert_int_eq(engine_load(w.e, r, NULL), RC_OK);
+}
+
 static void engine_up(void)
 {
 	const struct engine_settings settings = {
 		.cluster = "test", .epoch = ++w.epoch, .timeout_ms = 5000, .max_in_flight = 20};
-	const struct journal_port journal = {.put = put,
-					     .end = put,
-					     .put_resource = put_resource,
-					     .prune = prune,
-					     .commit = commit,
-					     .find = find,
-					     .list = list};
+	const struct journal_port journal = memory_journal_port(w.journal);
 	const struct link_port agents = {.reply = reply};
 	const struct client_port clients = {.answer = answer};
 
-	w.committed = 0;
 	w.e = engine_new(&settings, &journal, &agents, &clients);
 	engine_clock(w.e, w.now_us, 1700000000000000 + w.now_us);
-	for (size_t i = 0; i < w.n_durable; i++)
-		if (!record_finished(w.durable[i]->state))
-			ck_assert_int_eq(engine_load(w.e, record_copy(w.durable[i]), NULL), RC_OK);
+	memory_journal_replay(w.journal, load_workflow, load_record, NULL);
 	world_turn();
 }
 
@@ -301,22 +226,14 @@ void world_start(void)
 	memset(&w, 0, sizeof w);
 	w.now_us = 1000000;
 	w.window = 100;
+	w.journal = memory_journal_new();
 	engine_up();
-}
-
-static void forget_rows(void)
-{
-	for (size_t i = 0; i < w.n_rows; i++)
-		record_free(w.rows[i]);
-	w.n_rows = 0;
 }
 
 void world_stop(void)
 {
 	engine_free(w.e);
-	forget_rows();
-	for (size_t i = 0; i < w.n_durable; i++)
-		record_free(w.durable[i]);
+	memory_journal_free(w.journal);
 }
 
 void world_turn(void)
@@ -328,15 +245,17 @@ void world_turn(void)
 
 void world_sync(void)
 {
-	make_durable(w.committed);
-	engine_durable(w.e, w.committed);
+	const uint64_t batch = memory_journal_committed(w.journal);
+
+	memory_journal_durable(w.journal, batch);
+	engine_durable(w.e, batch);
 	world_turn();
 }
 
 void world_crash_restart(void)
 {
 	engine_free(w.e);
-	forget_rows();
+	memory_journal_crash(w.journal);
 	w.n_polls = 0;
 	engine_up();
 }

@@ -7,8 +7,9 @@
 #define TESTS_ENGINE_WORLD_H
 
 #include "coordinator/engine.h"
+#include "tests/lib/memory_journal.h"
 
-enum { WORLD_ROWS = 64, WORLD_SENT = 256, WORLD_ANSWERS = 64 };
+enum { WORLD_SENT = 256, WORLD_ANSWERS = 64 };
 
 struct world_command {
 	enum command_kind kind;
@@ -28,12 +29,7 @@ struct world_answer {
 struct world {
 	struct engine *e;
 	uint64_t now_us, epoch;
-	uint64_t committed;              /* last batch given to the journal */
-	struct record *rows[WORLD_ROWS]; /* what is durable or on its way */
-	uint64_t row_batch[WORLD_ROWS];
-	size_t n_rows;
-	struct record *durable[WORLD_ROWS]; /* what a crash leaves */
-	size_t n_durable;
+	struct memory_journal *journal; /* what a crash leaves is in it */
 	uint64_t next_poll;
 	bool one_phase;  /* what agents say of their resources */
 	uint64_t late;   /* how many polls ago the next one was made */
