@@ -71,7 +71,7 @@ void stream_free(struct call *c)
 
 /* ---- asking ---- */
 
-static void ask(struct call *c)
+static void ask_one(struct call *c)
 {
 	struct stream *s = c->stream;
 
@@ -82,12 +82,27 @@ static void ask(struct call *c)
 			      s->begun ? STREAM_BEAT_MS : 0);
 }
 
+/* True while there is nothing to send and nobody was asked for it. */
+static bool is_idle(const struct call *c)
+{
+	const struct stream *s = c->stream;
+
+	return c->id == 0 && s->sent == s->buf.size && !s->ended;
+}
+
+/* An answer may come from inside the call, and have no lines. */
+static void ask(struct call *c)
+{
+	while (is_idle(c))
+		ask_one(c);
+}
+
 void stream_go(struct call *c, uint64_t after)
 {
 	if (c->stream == NULL && c->rest->n_streams >= STREAMS_MAX) {
 		call_refuse(c, 429,
-			    "%d streams of events are open, and no more are taken: ask "
-			    "without \"Accept: text/event-stream\"",
+			    "%d streams of events are open, and no more are taken: ask without "
+			    "\"Accept: text/event-stream\"",
 			    STREAMS_MAX);
 		return;
 	}
@@ -106,14 +121,13 @@ static ssize_t stream_read(void *cls, uint64_t at, char *to, size_t max)
 	size_t left;
 
 	(void)at;
-	if (s->sent == s->buf.size && !s->ended && c->id == 0) {
+	if (is_idle(c)) {
 		jsonbuf_fini(&s->buf);
 		s->buf = (struct jsonbuf){.max = SIZE_MAX};
 		s->sent = 0;
 		if (c->rest->engine == NULL || c->rest->quiesced)
 			s->ended = true;
-		else
-			ask(c);
+		ask(c);
 	}
 	left = s->buf.size - s->sent;
 	if (left > 0) {
@@ -200,10 +214,10 @@ bool stream_answered(struct call *c, enum answer_code code, char *json)
 	if (c->response != NULL)
 		connection_phase(c->rest, c->http, c->rest->transfer_us);
 	if (code < 200 || code >= 300) {
+		s->ended = true; /* unknown, forgotten meanwhile, or stopping */
 		if (c->response == NULL)
 			return false;
 		free(json);
-		s->ended = true; /* forgotten meanwhile, or stopping: the client asks anew */
 		return true;
 	}
 	answer = json_loads(json, 0, NULL);

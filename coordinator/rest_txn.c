@@ -139,7 +139,7 @@ static bool field_action(struct call *c, const json_t *body, enum resolve_action
 void call_resolve(struct call *c)
 {
 	static const char *const known[] = {"action", "step", "reason", NULL};
-	enum resolve_action action;
+	enum resolve_action action = RESOLVE_FORGET;
 	const char *step, *reason;
 	json_t *body;
 

@@ -39,8 +39,12 @@ enum { ASKED_MAX = 64 };
 static struct asked {
 	char what[16];
 	uint64_t client;
-	char gid[GID_MAX + 1];
-	char text[256]; /* the reason, or the first branch's arguments */
+	char gid[GID_MAX + 1];    /* or the name of a workflow */
+	char text[256];           /* the reason, the output, or the input as JSON */
+	char definition[512];     /* its beginning, or the text that was published */
+	char step[STEP_MAX + 10]; /* "-": none */
+	uint64_t version, after;
+	enum resolve_action action;
 	unsigned char hash[BODY_HASH_SIZE];
 	enum wait_for wait;
 	uint64_t wait_ms;
@@ -81,13 +85,21 @@ void engine_clock(struct engine *e, uint64_t mono_us, uint64_t wall_us)
 void engine_submit(struct engine *e, uint64_t client, const struct submit *s)
 {
 	struct asked *a = note("submit", client, s->gid);
+	char *input = s->input != NULL ? json_dumps(s->input, JSON_COMPACT) : mem_dup("-");
 
 	(void)e;
 	a->wait = s->wait;
 	a->wait_ms = s->wait_ms;
 	a->fresh = s->fresh_gid;
 	memcpy(a->hash, s->hash, sizeof a->hash);
-	snprintf(a->text, sizeof a->text, "%s", s->plan->branches[0].args);
+	snprintf(a->text, sizeof a->text, "%s", input);
+	free(input);
+	ck_assert((s->workflow == NULL) == (s->definition != NULL));
+	a->version = s->version;
+	if (s->definition != NULL)
+		ck_assert_uint_eq(strlen(s->definition), s->definition_size);
+	snprintf(a->definition, sizeof a->definition, "%s",
+		 s->definition != NULL ? s->definition : s->workflow);
 }
 void engine_get(struct engine *e, uint64_t client, const char *gid, uint64_t wait_ms)
 {
@@ -118,15 +130,76 @@ void engine_stats(struct engine *e, uint64_t client)
 	(void)e;
 	note("stats", client, "");
 }
-void engine_forget(struct engine *e, uint64_t client, const char *gid, const char *reason)
+void engine_events(struct engine *e, uint64_t client, const char *gid, uint64_t after,
+		   uint64_t wait_ms)
 {
+	struct asked *a = note("events", client, gid);
+
 	(void)e;
-	snprintf(note("forget", client, gid)->text, 256, "%s", reason);
+	a->after = after;
+	a->wait_ms = wait_ms;
 }
+
+/* One about a step of a transaction. */
+static struct asked *note_step(const char *what, uint64_t client, const char *gid, const char *step,
+			       const char *text)
+{
+	struct asked *a = note(what, client, gid);
+
+	snprintf(a->step, sizeof a->step, "%s", step != NULL ? step : "-");
+	snprintf(a->text, sizeof a->text, "%s", text != NULL ? text : "-");
+	return a;
+}
+
 void engine_cancel(struct engine *e, uint64_t client, const char *gid, const char *reason)
 {
 	(void)e;
-	snprintf(note("cancel", client, gid)->text, 256, "%s", reason != NULL ? reason : "-");
+	note_step("cancel", client, gid, NULL, reason);
+}
+void engine_retry(struct engine *e, uint64_t client, const char *gid, const char *step,
+		  const char *reason)
+{
+	(void)e;
+	note_step("retry", client, gid, step, reason);
+}
+void engine_resolve(struct engine *e, uint64_t client, const char *gid, enum resolve_action action,
+		    const char *step, const char *reason)
+{
+	(void)e;
+	note_step("resolve", client, gid, step, reason)->action = action;
+}
+void engine_complete(struct engine *e, uint64_t client, const char *gid, const char *step,
+		     const char *output)
+{
+	(void)e;
+	note_step("complete", client, gid, step, output);
+}
+void engine_fail(struct engine *e, uint64_t client, const char *gid, const char *step,
+		 const char *reason)
+{
+	(void)e;
+	note_step("fail", client, gid, step, reason);
+}
+void engine_publish(struct engine *e, uint64_t client, const char *text, size_t size)
+{
+	(void)e;
+	ck_assert_uint_eq(strlen(text), size);
+	snprintf(note("publish", client, "")->definition, 512, "%s", text);
+}
+void engine_workflows(struct engine *e, uint64_t client)
+{
+	(void)e;
+	note("workflows", client, "");
+}
+void engine_workflow(struct engine *e, uint64_t client, const char *name, uint32_t version)
+{
+	(void)e;
+	note("workflow", client, name)->version = version;
+}
+void engine_activate(struct engine *e, uint64_t client, const char *name, uint32_t version)
+{
+	(void)e;
+	note("activate", client, name)->version = version;
 }
 void engine_client_gone(struct engine *e, uint64_t client)
 {
@@ -264,6 +337,27 @@ FIXTURE int hear(int fd)
 		if (n < 0)
 			pump(fd);
 		ck_assert_msg(clock_mono_us() < until, "no response; heard: %s", heard);
+	}
+}
+
+/* Hears until `part` has come, or with NULL until the server closed; the bytes stay in
+ * `heard`, after those that were there. */
+FIXTURE void hear_part(int fd, const char *part)
+{
+	const uint64_t until = deadline_us();
+	size_t size = strlen(heard);
+
+	closed = false;
+	while (part == NULL ? !closed : strstr(heard, part) == NULL) {
+		const ssize_t n = recv(fd, heard + size, sizeof heard - 1 - size, MSG_DONTWAIT);
+
+		closed = n == 0;
+		size += n > 0 ? (size_t)n : 0;
+		heard[size] = '\0';
+		if (n < 0)
+			pump(fd);
+		ck_assert_msg(n != 0 || part == NULL, "closed; heard: %s", heard);
+		ck_assert_msg(clock_mono_us() < until, "no %s; heard: %s", part, heard);
 	}
 }
 
