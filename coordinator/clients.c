@@ -263,7 +263,7 @@ static enum rc begin(struct engine *e, struct submit *s, struct txn **out, struc
 void engine_submit(struct engine *e, uint64_t client, const struct submit *given)
 {
 	struct submit s = *given;
-	struct txn *t;
+	struct txn *t = NULL;
 	struct err err;
 
 	if (seen_before(e, client, &s))
