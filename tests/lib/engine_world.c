@@ -175,22 +175,32 @@ const char *world_status(const char *gid)
 	return a->code == ANSWER_NOT_FOUND ? "none" : a->status;
 }
 
+void world_submit_text(uint64_t client, const char *gid, const char *definition,
+		       enum wait_for wait, int salt)
+{
+	unsigned char hash[BODY_HASH_SIZE] = {(unsigned char)salt};
+	struct submit s = {.gid = gid,
+			   .hash = hash,
+			   .definition = definition,
+			   .definition_size = strlen(definition),
+			   .wait = wait,
+			   .wait_ms = 60000};
+
+	engine_submit(w.e, client, &s);
+	world_turn();
+}
+
 void world_submit(uint64_t client, const char *gid, size_t branches, enum wait_for wait, int salt)
 {
-	struct plan plan = {.workflow = mem_dup("w"), .timeout_ms = 5000, .n_branches = branches};
-	unsigned char hash[BODY_HASH_SIZE] = {(unsigned char)salt};
-	struct submit s = {.gid = gid, .hash = hash, .plan = &plan, .wait = wait, .wait_ms = 60000};
+	char text[4096];
+	int n = snprintf(text, sizeof text,
+			 "{workflow: w, steps: [{name: t, timeout: 5s, atomic: [");
 
-	plan.branches = mem_new(branches, sizeof *plan.branches);
-	for (size_t i = 0; i < branches; i++) {
-		plan.branches[i].name = mem_printf("t.b%zu", i);
-		plan.branches[i].resource = mem_printf("r%zu", i);
-		plan.branches[i].operation = mem_dup("op");
-		plan.branches[i].args = mem_dup("{\"x\":1}");
-	}
-	engine_submit(w.e, client, &s);
-	plan_fini(&plan);
-	world_turn();
+	for (size_t i = 0; i < branches; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n,
+			      "{name: b%zu, resource: r%zu, operation: op, args: {x: 1}}, ", i, i);
+	snprintf(text + n, sizeof text - (size_t)n, "]}]}");
+	world_submit_text(client, gid, text, wait, salt);
 }
 
 /* ---- the world ---- */

@@ -74,6 +74,9 @@ void world_pipe_lost(const char *agent);
 /* Submits a transaction of branches t.b0 at r0, t.b1 at r1, …; the answer goes to
  * `client`. `salt` makes its hash. */
 void world_submit(uint64_t client, const char *gid, size_t branches, enum wait_for wait, int salt);
+/* The same of any workflow's text. */
+void world_submit_text(uint64_t client, const char *gid, const char *definition,
+		       enum wait_for wait, int salt);
 
 /* How many commands of a kind were sent for a branch; the last one. */
 size_t world_sent(const char *gid, const char *branch, enum command_kind kind);

@@ -122,30 +122,27 @@ void people_coordinator_down(void)
 static void submit(size_t i)
 {
 	struct deal *d = &deals[i];
-	struct plan plan = {.workflow = mem_dup("w"),
-			    .timeout_ms = 3000,
-			    .sequential = d->sequential,
-			    .n_branches = d->n_branches};
 	unsigned char hash[BODY_HASH_SIZE] = {(unsigned char)i};
+	char text[1024];
 	struct submit s = {.gid = d->gid,
 			   .hash = hash,
-			   .plan = &plan,
+			   .definition = text,
 			   .wait = d->wait,
 			   .wait_ms = sim_rand(20000)};
+	int n = snprintf(text, sizeof text,
+			 "{workflow: w, steps: [{name: s, timeout: 3s, %satomic: [",
+			 d->sequential ? "order: sequential, " : "");
 
-	plan.branches = mem_new(d->n_branches, sizeof *plan.branches);
-	for (size_t b = 0; b < d->n_branches; b++) {
-		plan.branches[b].name = mem_printf("s.b%zu", b);
-		plan.branches[b].resource = mem_printf("db%zu", d->db[b]);
-		plan.branches[b].operation = mem_dup("op");
-		plan.branches[b].args = mem_dup("{\"x\":1}");
-		plan.branches[b].read_only = d->read_only[b];
-	}
+	for (size_t b = 0; b < d->n_branches; b++)
+		n += snprintf(text + n, sizeof text - (size_t)n,
+			      "{name: b%zu, resource: db%zu, operation: op, args: {x: 1}%s}, ", b,
+			      d->db[b], d->read_only[b] ? ", read_only: true" : "");
+	n += snprintf(text + n, sizeof text - (size_t)n, "]}]}");
+	s.definition_size = (size_t)n;
 	sim_note("client: submits %s, %zu branches", d->gid, d->n_branches);
 	sim_engine_enter();
 	engine_submit(sim_engine, ask(i), &s);
 	sim_engine_leave();
-	plan_fini(&plan);
 }
 
 static void act(void *arg, uint64_t i)

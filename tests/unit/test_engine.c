@@ -184,7 +184,7 @@ START_TEST(a_hazard_is_stuck_until_a_person_forgets_it_and_survives_a_crash)
 	ck_assert_str_eq(world_answer(1)->status, "stuck");
 	world_crash_restart();
 	STATUS("stuck");
-	engine_forget(w.e, 2, "g", "paid by hand");
+	engine_resolve(w.e, 2, "g", RESOLVE_FORGET, NULL, "paid by hand");
 	world_turn();
 	ck_assert_ptr_null(world_answer(2));
 	world_sync();
