@@ -1,10 +1,12 @@
 /* journal_fixture.c - see journal_fixture.h. */
 #include "tests/lib/journal_fixture.h"
 #include "base/mem.h"
+#include "coordinator/journal_db.h"
 #include "tests/lib/harness.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -152,6 +154,39 @@ void jf_put(struct jf *f, const char *gid, uint64_t seq, enum txn_state state)
 	record_free(r);
 }
 
+struct record *jf_saga(const char *gid, uint64_t seq, enum saga_state state, size_t n)
+{
+	struct record *r = mem_new(1, sizeof *r);
+
+	memcpy(r->gid, gid, strlen(gid) + 1);
+	r->seq = seq;
+	r->state = record_of_saga(state);
+	r->epoch = 1;
+	r->workflow = mem_dup("trip");
+	if (record_finished(r->state))
+		r->finished_us = seq + 5;
+	r->saga = saga_blank(n);
+	r->saga->state = state;
+	for (size_t i = 0; i < n; i++) {
+		struct saga_step *step = &r->saga->steps[i];
+
+		step->name = mem_printf("s%zu", i);
+		step->resource = mem_printf("hotel-%zu", i);
+		step->operation = mem_dup("reserve");
+		step->undo_resource = mem_printf("undo-%zu", i);
+		step->undo_operation = mem_dup("release");
+	}
+	return r;
+}
+
+void jf_put_saga(struct jf *f, const char *gid, uint64_t seq, enum saga_state state, size_t n)
+{
+	struct record *r = jf_saga(gid, seq, state, n);
+
+	f->port.put(f->port.self, r);
+	record_free(r);
+}
+
 static enum rc find(struct jf *f, const char *gid, struct record **r)
 {
 	struct err err = {0};
@@ -181,6 +216,62 @@ bool jf_has(struct jf *f, const char *gid)
 char *jf_path(const struct jf *f, const char *name)
 {
 	return mem_printf("%s/%s", f->dir, name);
+}
+
+void jf_put_group(struct jf *f, const char *gid, uint64_t seq, enum txn_state state,
+		  uint64_t parent)
+{
+	struct record *r = jf_record(gid, seq, state, "bank-a", "bank-b", (char *)NULL);
+
+	r->parent_seq = parent;
+	r->parent = mem_dup("s");
+	r->parent_step = 2;
+	f->port.put(f->port.self, r);
+	record_free(r);
+}
+
+void jf_put_events(struct jf *f, uint64_t seq, uint64_t from, uint64_t to)
+{
+	char json[40];
+
+	for (uint64_t n = from; n <= to; n++) {
+		snprintf(json, sizeof json, "{\"line\":%" PRIu64 "}", n);
+		f->port.put_event(f->port.self, seq, n, 1000000 + n, json);
+	}
+	jf_commit(f);
+}
+
+/* ---- the file ---- */
+
+static sqlite3 *open_file(struct jf *f)
+{
+	char *path = jf_path(f, "settle.db");
+	struct err err;
+	sqlite3 *db;
+
+	NEED(db_open(path, &db, &err) == RC_OK, "%s", err.text);
+	free(path);
+	return db;
+}
+
+void jf_sql(struct jf *f, const char *sql)
+{
+	sqlite3 *db = open_file(f);
+	struct err err;
+
+	NEED(db_exec(db, sql, &err) == RC_OK, "%s", err.text);
+	db_close(db);
+}
+
+int64_t jf_count(struct jf *f, const char *sql)
+{
+	sqlite3 *db = open_file(f);
+	struct err err;
+	int64_t n;
+
+	NEED(db_number(db, sql, &n, &err) == RC_OK, "%s", err.text);
+	db_close(db);
+	return n;
 }
 
 /* ---- processes ---- */

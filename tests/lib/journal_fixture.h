@@ -44,9 +44,22 @@ char *jf_path(const struct jf *f, const char *name);
 struct record *jf_record(const char *gid, uint64_t seq, enum txn_state state, ...);
 /* Puts one such record, with a branch at bank-a. */
 void jf_put(struct jf *f, const char *gid, uint64_t seq, enum txn_state state);
+/* A saga of `n` steps s0, s1, … each of which calls `hotel-N` and is undone at `undo-N`. */
+struct record *jf_saga(const char *gid, uint64_t seq, enum saga_state state, size_t n);
+/* Puts one such saga. */
+void jf_put_saga(struct jf *f, const char *gid, uint64_t seq, enum saga_state state, size_t n);
 /* Finds it, or fails; give to record_free. */
 struct record *jf_find(struct jf *f, const char *gid);
 bool jf_has(struct jf *f, const char *gid);
+
+/* Runs SQL on the file, on a connection of its own; what a SELECT counts. */
+void jf_sql(struct jf *f, const char *sql);
+int64_t jf_count(struct jf *f, const char *sql);
+/* Puts lines `from` to `to` of a history, {"line":n} at 1,000,000 + n, and commits. */
+void jf_put_events(struct jf *f, uint64_t seq, uint64_t from, uint64_t to);
+/* Puts an atomic group of the saga "s", whose number is `parent`. */
+void jf_put_group(struct jf *f, const char *gid, uint64_t seq, enum txn_state state,
+		  uint64_t parent);
 
 /* Forks; `child` runs in the new process with a fixture on the same directory and
  * must not return. The answer is waitpid's status. `said` (may be NULL) gets what the

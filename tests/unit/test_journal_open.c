@@ -132,7 +132,7 @@ START_TEST(journal_of_a_newer_program_is_refused_and_left_alone)
 	jf_close(&f);
 	with_sql("PRAGMA user_version=99");
 	jf_refused(&f, RC_CONFLICT, "schema version 99");
-	with_sql("PRAGMA user_version=1");
+	with_sql("PRAGMA user_version=2");
 	jf_open(&f);
 	ck_assert_uint_eq(journal_epoch(f.j), 2);
 }
@@ -215,6 +215,12 @@ static void take(struct record *r, void *arg)
 	record_free(r);
 }
 
+static void take_workflow(const struct workflow_row *row, void *arg)
+{
+	(void)row;
+	(void)arg;
+}
+
 static void take_resource(const struct resource_info *info, void *arg)
 {
 	(void)info;
@@ -235,7 +241,7 @@ START_TEST(overwritten_pages_are_refused_at_open_or_replay)
 	close(fd);
 	rc = journal_open(f.dir, "test", &f.j, &err);
 	if (rc == RC_OK)
-		rc = journal_replay(f.j, take, take_resource, &n, &err);
+		rc = journal_replay(f.j, take_workflow, take_resource, take, &n, &err);
 	ck_assert_int_eq(rc, RC_INVALID);
 	ck_assert_ptr_nonnull(strstr(err.text, "docs/journal.md"));
 	free(junk);
@@ -249,8 +255,9 @@ START_TEST(damaged_rows_are_refused_at_replay)
 		"UPDATE txn SET detail = x'ff'",
 		"UPDATE txn SET gid = 'no gid' WHERE seq = 2",
 		"UPDATE txn SET hash = x'00'",
-		"DELETE FROM txn; INSERT INTO resource VALUES('r', 'a', 0, '{}')",
-		"DELETE FROM resource; INSERT INTO resource VALUES('r', 'a', 0, '[{\"name\":1}]')",
+		"DELETE FROM txn; INSERT INTO resource VALUES('r', 'a', 0, '{}', 0, 0, 1)",
+		"DELETE FROM resource; INSERT INTO resource VALUES('r', 'a', 0, '[{\"name\":1}]', "
+		"0, 0, 1)",
 	};
 	struct err err = {0};
 	size_t n = 0;
@@ -259,7 +266,8 @@ START_TEST(damaged_rows_are_refused_at_replay)
 	for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
 		with_sql(damage[i]);
 		jf_open_only(&f);
-		ck_assert_int_eq(journal_replay(f.j, take, take_resource, &n, &err), RC_INVALID);
+		ck_assert_int_eq(journal_replay(f.j, take_workflow, take_resource, take, &n, &err),
+				 RC_INVALID);
 		ck_assert_ptr_nonnull(strstr(err.text, "damaged"));
 		jf_close(&f);
 	}
@@ -273,14 +281,26 @@ END_TEST
 struct replayed {
 	char gids[200];
 	char resources[400];
+	char workflows[400];
 };
+
+static void note_workflow(const struct workflow_row *row, void *arg)
+{
+	struct replayed *seen = arg;
+	char *at = seen->workflows + strlen(seen->workflows);
+
+	ck_assert(seen->gids[0] == '\0' && seen->resources[0] == '\0'); /* they come first */
+	ck_assert_ptr_null(row->text);
+	sprintf(at, "%s@%u%s:%d ", row->name, (unsigned)row->version, row->active ? "!" : "",
+		(int)row->published_us);
+}
 
 static void note_record(struct record *r, void *arg)
 {
 	struct replayed *seen = arg;
 
 	strcat(strcat(seen->gids, r->gid), " ");
-	ck_assert_uint_gt(r->n_branches, 0);
+	ck_assert(r->n_branches > 0 || r->saga != NULL);
 	record_free(r);
 }
 
@@ -289,8 +309,9 @@ static void note_resource(const struct resource_info *info, void *arg)
 	struct replayed *seen = arg;
 	char *at = seen->resources + strlen(seen->resources);
 
-	ck_assert(!info->ready);
-	at += sprintf(at, "%s:%s%s", info->name, info->adapter, info->one_phase ? "!" : "");
+	ck_assert(!info->ready && seen->gids[0] == '\0');
+	at += sprintf(at, "%s:%s%s%s%s%s", info->name, info->adapter, info->one_phase ? "!" : "",
+		      info->calls ? "c" : "", info->exact ? "x" : "", info->groups ? "g" : "");
 	for (size_t i = 0; i < info->n_operations; i++) {
 		at += sprintf(at, " %s(", info->operations[i].name);
 		for (size_t k = 0; k < info->operations[i].n_args; k++)
@@ -316,7 +337,8 @@ START_TEST(replay_gives_what_is_unfinished_oldest_first)
 	jf_commit(&f);
 	jf_close(&f);
 	jf_open_only(&f);
-	ck_assert_int_eq(journal_replay(f.j, note_record, note_resource, &seen, &err), RC_OK);
+	ck_assert_int_eq(
+		journal_replay(f.j, note_workflow, note_resource, note_record, &seen, &err), RC_OK);
 	ck_assert_str_eq(seen.gids, "aborting committing once accepted stuck ");
 }
 END_TEST
@@ -329,8 +351,12 @@ START_TEST(replay_gives_the_catalog_as_it_was_last_declared)
 				  .adapter = "postgres",
 				  .problem = "",
 				  .operations = ops,
-				  .n_operations = 1},
-			     b = {.name = "bank-b", .adapter = "exec", .problem = ""};
+				  .n_operations = 1,
+				  .groups = true},
+			     b = {.name = "bank-b",
+				  .adapter = "exec",
+				  .problem = "",
+				  .calls = true};
 	struct replayed seen = {0};
 	struct err err;
 
@@ -339,14 +365,15 @@ START_TEST(replay_gives_the_catalog_as_it_was_last_declared)
 	f.port.put_resource(f.port.self, &a);
 	jf_commit(&f);
 	a.n_operations = 2;
-	a.one_phase = true;
+	a.one_phase = a.calls = a.exact = true;
 	f.port.put_resource(f.port.self, &a);
 	jf_commit(&f);
 	jf_close(&f);
 	jf_open_only(&f);
-	ck_assert_int_eq(journal_replay(f.j, note_record, note_resource, &seen, &err), RC_OK);
+	ck_assert_int_eq(
+		journal_replay(f.j, note_workflow, note_resource, note_record, &seen, &err), RC_OK);
 	ck_assert_str_eq(seen.resources,
-			 "bank-a:postgres! debit(id,amount) audit(); bank-b:exec; ");
+			 "bank-a:postgres!cxg debit(id,amount) audit(); bank-b:execc; ");
 }
 END_TEST
 
