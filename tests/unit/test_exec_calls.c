@@ -120,7 +120,7 @@ START_TEST(command_is_told_what_and_for_whom)
 		"SETTLE_KEY=g/st/undo",  "SETTLE_GID=g",        "SETTLE_STEP=st",
 		"SETTLE_DIRECTION=undo", "SETTLE_ATTEMPT=3",    "SETTLE_PHASE=call",
 		"SETTLE_OPERATION=book", "SETTLE_RESOURCE=box", "SETTLE_AGENT=agent-a",
-		"SETTLE_CLUSTER=test",   "TILL=" SECRET};
+		"SETTLE_CLUSTER=test",   ("TILL=" SECRET)};
 	static const char args[] = "{\"amount\": 0.10}";
 	struct xr_call *c = xr_call_in(rig, &(struct adapter_call){.gid = "g",
 								   .step = "st",
