@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-enum { RETRY_AFTER_MAX_S = 86400 };
+enum { RETRY_AFTER_MAX_S = RETRY_AFTER_MAX_MS / 1000 };
 
 /* Reals, since an integer of any length shall pass; nothing is printed from it. */
 enum { JSON_READ = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL };

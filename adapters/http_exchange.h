@@ -8,7 +8,7 @@
 enum {
 	HTTP_ANSWER_HEADERS_MAX = 65536,
 	HTTP_REDIRECTS_MAX = 5,
-	HTTP_RETRY_AFTER_MAX_S = 86400, /* longer is not waited */
+	HTTP_RETRY_AFTER_MAX_S = RETRY_AFTER_MAX_MS / 1000,
 };
 
 /* Makes the handle, with everything that is not a matter of the multi handle. */

@@ -33,7 +33,7 @@ static void on_answered(struct http_run *run)
 	if (v->end == HTTP_DONE)
 		http_call_output(c, v->output);
 	if (kind == RESULT_RETRY)
-		c->retry_after_ms = (uint32_t)v->retry_after_s * 1000; /* a day at the most */
+		c->retry_after_ms = (uint32_t)v->retry_after_s * 1000; /* capped */
 	http_call_end(c, kind, v->reason);
 }
 

@@ -154,7 +154,7 @@ static const struct {
 	{"says_no", "refused", "operation says_no on box: sold out", 0},
 	{"exits_65", "refused", "sold out (exit status 65)", 0},
 	{"says_retry", "retry", "shut", 1500},
-	{"says_long", "retry", "retry", 86400000},
+	{"says_long", "retry", "retry", RETRY_AFTER_MAX_MS},
 	{"exits_75", "retry", "come back later (exit status 75)", 0},
 	{"says_later", "pending", "pending", 0},
 	{"exits_1", "unknown", "the last words (exit status 1)", 0}, /* may have died half-way */
