@@ -41,11 +41,11 @@ static void on_after(void *arg)
 	} while (exec_call_dispatch(ex) || ex->answers != NULL);
 	if (!ex->closing || ex->loop.timer == NULL || ex->open != NULL || ex->answers != NULL)
 		return;
+	exec_step_forget_lost(ex);
 	if (ex->ledger == NULL) {
 		adapter_loop_close(&ex->loop);
 	} else if (!ex->ledger_closing) {
 		ex->ledger_closing = true;
-		exec_flow_forget_lost(ex);
 		ledger_close(ex->ledger, on_ledger_closed, ex);
 	}
 }
@@ -103,12 +103,13 @@ static enum rc exec_open(const struct adapter_host *host, const char *resource,
 	ex->loop.arg = ex;
 	adapter_loop_init(&ex->loop, host->loop);
 	exec_ready_init(ex);
-	ex->ledger = ledger_open(&(struct ledger_settings){.loop = host->loop,
-							   .path = ex->config.state,
-							   .cluster = ex->cluster,
-							   .resource = ex->resource,
-							   .ready = exec_ready_ledger,
-							   .arg = ex});
+	if (ex->config.state[0] != '\0')
+		ex->ledger = ledger_open(&(struct ledger_settings){.loop = host->loop,
+								   .path = ex->config.state,
+								   .cluster = ex->cluster,
+								   .resource = ex->resource,
+								   .ready = exec_ready_ledger,
+								   .arg = ex});
 	*self = ex;
 	return RC_OK;
 }
@@ -123,7 +124,8 @@ static void exec_describe(void *self, struct resource_info *info)
 		.adapter = "exec",
 		.ready = problem == NULL,
 		.problem = problem != NULL ? problem : "",
-		.groups = true,
+		.groups = exec_config_can(&ex->config, NULL, EXEC_PREPARE),
+		.calls = exec_config_can(&ex->config, NULL, EXEC_CALL),
 		.operations = ex->operations,
 		.n_operations = ex->config.n_operations,
 	};
@@ -160,6 +162,11 @@ static bool take_work(struct exec_call *c, const struct adapter_work *work)
 	if (c->operation == NULL)
 		exec_call_answer(c, RESULT_REFUSED, "resource %s has no operation %s", ex->resource,
 				 work->operation);
+	else if (!exec_config_can(&ex->config, c->operation, EXEC_PREPARE))
+		exec_call_answer(c, RESULT_REFUSED,
+				 "operation %s on %s has no `prepare` in the agent's "
+				 "configuration: it serves calls of sagas only",
+				 work->operation, ex->resource);
 	else if (work->read_only && !c->operation->read_only)
 		exec_call_answer(c, RESULT_REFUSED,
 				 "operation %s on %s is not declared read_only in the agent's "
@@ -188,6 +195,23 @@ static void exec_prepare(void *self, const struct adapter_work *work, adapter_do
 	exec_call_queue(c, work->timeout_ms);
 }
 
+/* Without a state file nothing was ever prepared here. */
+static bool is_absent(struct exec_call *c)
+{
+	if (c->ex->ledger != NULL)
+		return false;
+	if (c->kind == COMMAND_ROLLBACK)
+		exec_call_answer(c, RESULT_ROLLED_BACK, NULL);
+	else if (c->repeat)
+		exec_call_answer(c, RESULT_COMMITTED, NULL);
+	else
+		exec_call_answer(c, RESULT_HAZARD,
+				 "resource %s has no state file, and prepares "
+				 "nothing",
+				 c->ex->resource);
+	return true;
+}
+
 static void exec_commit(void *self, const struct branch_id *id, bool repeat, adapter_done_fn done,
 			void *arg)
 {
@@ -195,7 +219,7 @@ static void exec_commit(void *self, const struct branch_id *id, bool repeat, ada
 
 	c->done = done;
 	c->repeat = repeat;
-	if (!is_closing(c))
+	if (!is_closing(c) && !is_absent(c))
 		exec_call_queue(c, EXEC_QUEUE_MS);
 }
 
@@ -204,14 +228,18 @@ static void exec_rollback(void *self, const struct branch_id *id, adapter_done_f
 	struct exec_call *c = exec_call_new(self, COMMAND_ROLLBACK, id, arg);
 
 	c->done = done;
-	if (!is_closing(c))
+	if (!is_closing(c) && !is_absent(c))
 		exec_call_queue(c, EXEC_QUEUE_MS);
 }
 
 static void exec_cancel(void *self, const struct branch_id *id)
 {
-	struct exec_call *c = exec_call_find(self, id);
+	struct exec *ex = self;
+	char key[EXEC_KEY_SIZE];
+	struct exec_call *c;
 
+	exec_key_make(key, ex->cluster, id);
+	c = exec_call_find(ex, key);
 	if (c == NULL || c->kind != COMMAND_PREPARE || c->undoing)
 		return;
 	c->cancelled = true;
@@ -219,6 +247,27 @@ static void exec_cancel(void *self, const struct branch_id *id)
 		exec_call_answer(c, RESULT_REFUSED, "it was cancelled before it began");
 	else if (c->run != NULL)
 		exec_run_stop(c->run, false);
+}
+
+static void exec_call(void *self, const struct adapter_call *call, adapter_done_fn done, void *arg)
+{
+	const struct branch_id id = {.gid = call->gid, .branch = call->step};
+	struct exec_call *c = exec_call_new(self, call->undo ? COMMAND_UNDO : COMMAND_DO, &id, arg);
+
+	c->done = done;
+	if (!is_closing(c))
+		exec_saga_take(c, call);
+}
+
+static void exec_cancel_call(void *self, const char *gid, const char *step, bool undo)
+{
+	char key[CALL_KEY_SIZE];
+	struct exec_call *c;
+
+	call_key(gid, step, undo, key);
+	c = exec_call_find(self, key);
+	if (c != NULL)
+		exec_saga_cancel(c);
 }
 
 static void exec_list(void *self, adapter_list_fn done, void *arg)
@@ -241,6 +290,8 @@ const struct adapter adapter_exec = {
 	.cancel = exec_cancel,
 	.once = NULL, /* no command can do its work and mark it done in one step */
 	.settle_once = NULL,
+	.call = exec_call,
+	.cancel_call = exec_cancel_call,
 	.list = exec_list,
 	.close = exec_close,
 };

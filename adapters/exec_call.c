@@ -1,7 +1,7 @@
 /* exec_call.c - a call from the contract's function to its answer: see exec_impl.h.
  *
- * Slots: commits and rollbacks go first, and prepares never take the last quarter, so
- * that prepares which hang cannot keep others from being ended. */
+ * Slots: commits, rollbacks and compensations go first, and prepares and actions never
+ * take the last quarter, so that those which hang cannot keep others from being ended. */
 #include "adapters/exec_impl.h"
 
 #include "base/mem.h"
@@ -22,13 +22,18 @@ void exec_key_make(char out[EXEC_KEY_SIZE], const char *cluster, const struct br
 	assert(n > 0 && n < EXEC_KEY_SIZE); /* the ids were checked where they came in */
 }
 
+static bool is_of_saga(enum command_kind kind)
+{
+	return kind == COMMAND_DO || kind == COMMAND_UNDO;
+}
+
 static void on_late(struct adapter_timer *t)
 {
 	struct exec_call *c = (struct exec_call *)((char *)t - offsetof(struct exec_call, timer));
 
 	assert(c->place == EXEC_QUEUED);
-	if (c->kind == COMMAND_PREPARE)
-		exec_call_answer(c, RESULT_REFUSED,
+	if (c->kind == COMMAND_PREPARE || is_of_saga(c->kind))
+		exec_call_answer(c, is_of_saga(c->kind) ? RESULT_RETRY : RESULT_REFUSED,
 				 "resource %s was busy until the deadline: %" PRId64
 				 " commands run at once (parallel)",
 				 c->ex->resource, c->ex->config.parallel);
@@ -53,18 +58,19 @@ struct exec_call *exec_call_new(struct exec *ex, enum command_kind kind, const s
 	strcpy(c->gid, id->gid);
 	strcpy(c->branch, id->branch);
 	c->id = (struct branch_id){ex->resource, c->gid, id->epoch, c->branch};
-	exec_key_make(c->key, ex->cluster, id);
-	assert(exec_call_find(ex, id) == NULL); /* one call a branch: the agent's promise */
+	if (is_of_saga(kind))
+		call_key(c->gid, c->branch, kind == COMMAND_UNDO, c->key);
+	else
+		exec_key_make(c->key, ex->cluster, id);
+	assert(exec_call_find(ex, c->key) == NULL); /* one call a key: the agent's promise */
 	HASH_ADD_STR(ex->by_key, key, c);
 	return c;
 }
 
-struct exec_call *exec_call_find(struct exec *ex, const struct branch_id *id)
+struct exec_call *exec_call_find(struct exec *ex, const char *key)
 {
-	char key[EXEC_KEY_SIZE];
 	struct exec_call *c;
 
-	exec_key_make(key, ex->cluster, id);
 	HASH_FIND_STR(ex->by_key, key, c);
 	return c;
 }
@@ -73,7 +79,8 @@ struct exec_call *exec_call_find(struct exec *ex, const struct branch_id *id)
 
 static struct exec_call **queue_of(struct exec_call *c)
 {
-	return c->kind == COMMAND_PREPARE ? &c->ex->queued_work : &c->ex->queued_finish;
+	return c->kind == COMMAND_PREPARE || c->kind == COMMAND_DO ? &c->ex->queued_work
+								   : &c->ex->queued_finish;
 }
 
 static void leave_queue(struct exec_call *c)
@@ -171,6 +178,7 @@ void exec_call_deliver(struct exec *ex)
 			.kind = c->result,
 			.output = {c->output, c->output_size},
 			.reason = c->reason,
+			.retry_after_ms = c->retry_after_ms,
 		};
 
 		DL_DELETE(ex->answers, c);

@@ -14,8 +14,9 @@ enum { OPERATIONS_MAX = 1000, ARGS_MAX = 1000, ARGV_MAX = 1000, DAY_MS = 8640000
 
 const struct conf_row exec_config_rows[] = {
 	{"adapter", CONF_TEXT, FIELD(adapter), "exec", 0, 63, "must be `exec`"},
-	{"state", CONF_TEXT, FIELD(state), NULL, 0, 1000,
-	 "file in which the agent keeps what it has prepared; made if it is not there"},
+	{"state", CONF_TEXT, FIELD(state), "", 0, 1000,
+	 "file in which the agent keeps what it has prepared; made if it is not there; needed as "
+	 "soon as an operation has `prepare`"},
 	{"parallel", CONF_INT, FIELD(parallel), "16", 1, 1000,
 	 "commands that run at once; more wait"},
 	{"directory", CONF_TEXT, FIELD(directory_text), "", 0, 1000,
@@ -33,6 +34,7 @@ static const char *const phase_names[] = {
 	[EXEC_PREPARE] = "prepare",
 	[EXEC_COMMIT] = "commit",
 	[EXEC_ROLLBACK] = "rollback",
+	[EXEC_CALL] = "call",
 };
 
 const char *exec_phase_name(enum exec_phase phase)
@@ -83,18 +85,28 @@ static enum rc read_step(const struct yaml_node *map, struct exec_step *step, st
 	return rc;
 }
 
+/* A call alone, or what an atomic group needs, or both. */
+static bool is_group(const struct yaml_node *map, const struct exec_operation *op)
+{
+	return yaml_get(map, "call") == NULL || op->read_only || yaml_get(map, "prepare") != NULL ||
+	       yaml_get(map, "commit") != NULL || yaml_get(map, "rollback") != NULL;
+}
+
 static enum rc read_steps(const struct yaml_node *map, struct exec_operation *op, struct err *err)
 {
+	const bool group = is_group(map, op);
+
 	for (unsigned i = 0; i < EXEC_PHASES; i++) {
 		const struct yaml_node *node = yaml_get(map, phase_names[i]);
-		const bool wanted = i == EXEC_PREPARE || !op->read_only;
+		const bool may = i == EXEC_CALL; /* it is there or not */
+		const bool wanted = group && (i == EXEC_PREPARE || !op->read_only);
 
-		if (node == NULL && wanted)
-			return err_set_at(err, RC_INVALID, map->line, map->column,
-					  "an operation needs `%s`%s", phase_names[i],
-					  i != EXEC_PREPARE ? " unless it is `read_only: true`"
-							    : "");
-		if (node != NULL && !wanted)
+		if (node == NULL && wanted && !may)
+			return err_set_at(
+				err, RC_INVALID, map->line, map->column,
+				"an operation needs `%s`%s, or only `call`", phase_names[i],
+				i != EXEC_PREPARE ? " unless it is `read_only: true`" : "");
+		if (node != NULL && !wanted && !may)
 			return err_set_at(err, RC_INVALID, node->line, node->column,
 					  "an operation that is read only has no `%s`",
 					  phase_names[i]);
@@ -126,13 +138,14 @@ static enum rc read_args(const struct yaml_node *list, struct exec_operation *op
 static enum rc read_operation(const struct yaml_node *map, struct exec_operation *op,
 			      struct err *err)
 {
-	static const char *const known[] = {"args",   "read_only", "prepare",
-					    "commit", "rollback",  NULL};
+	static const char *const known[] = {"args",     "read_only", "prepare", "commit",
+					    "rollback", "call",      NULL};
 	const struct yaml_node *node;
 	enum rc rc;
 
 	if (map->kind != YAML_MAP)
-		return wrong(err, map, "expected a map with `prepare`, `commit` and `rollback`");
+		return wrong(err, map,
+			     "expected a map with `call`, or `prepare`, `commit` and `rollback`");
 	rc = yaml_only(map, known, "an operation", err);
 	node = yaml_get(map, "args");
 	if (rc == RC_OK && node != NULL)
@@ -161,6 +174,11 @@ static enum rc read_operations(struct exec_config *config, struct err *err)
 		op->name = mem_dup(name);
 		if (read_operation(map->items[i], op, err) != RC_OK)
 			return err_wrap(err, "operation %s", name);
+		if (op->steps[EXEC_PREPARE].argv != NULL && config->state[0] == '\0')
+			return wrong(
+				err, map->items[i],
+				"the resource needs `state`, a file that remembers what is "
+				"prepared (only operations that have `call` alone do without)");
 	}
 	return RC_OK;
 }
@@ -173,8 +191,6 @@ enum rc exec_config_read(const struct yaml_node *map, struct exec_config *config
 		return rc;
 	if (strcmp(config->adapter, "exec") != 0)
 		return wrong(err, yaml_get(map, "adapter"), "this is not an exec resource");
-	if (config->state[0] == '\0')
-		return wrong(err, yaml_get(map, "state"), "`state` must name a file");
 	if (config->directory_text[0] != '\0' &&
 	    (config->directory = realpath(config->directory_text, NULL)) == NULL)
 		return wrong(err, yaml_get(map, "directory"), "`directory` is not there");
@@ -217,4 +233,15 @@ const struct exec_operation *exec_config_find(const struct exec_config *config, 
 		if (strcmp(config->operations[i].name, name) == 0)
 			return &config->operations[i];
 	return NULL;
+}
+
+bool exec_config_can(const struct exec_config *config, const struct exec_operation *op,
+		     enum exec_phase phase)
+{
+	if (op != NULL)
+		return op->steps[phase].argv != NULL;
+	for (size_t i = 0; i < config->n_operations; i++)
+		if (config->operations[i].steps[phase].argv != NULL)
+			return true;
+	return false;
 }

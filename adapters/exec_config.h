@@ -13,9 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum exec_phase { EXEC_PREPARE, EXEC_COMMIT, EXEC_ROLLBACK, EXEC_PHASES };
+/* The first three make an operation fit for atomic groups, the last one for sagas. */
+enum exec_phase { EXEC_PREPARE, EXEC_COMMIT, EXEC_ROLLBACK, EXEC_CALL, EXEC_PHASES };
 
-/* "prepare", "commit", "rollback". */
+/* "prepare", "commit", "rollback", "call". */
 const char *exec_phase_name(enum exec_phase phase);
 
 struct exec_step {
@@ -27,13 +28,13 @@ struct exec_operation {
 	char *name;
 	const char **args; /* each is owned */
 	size_t n_args;
-	bool read_only; /* has no commit and no rollback */
+	bool read_only; /* its prepare has no commit and no rollback */
 	struct exec_step steps[EXEC_PHASES];
 };
 
 struct exec_config {
 	char *adapter;
-	char *state;
+	char *state;          /* "": none, since there are only calls */
 	char *directory_text; /* as written; "": the agent's own */
 	char *directory;      /* the same, absolute; or NULL */
 	int64_t parallel;
@@ -56,5 +57,9 @@ enum rc exec_config_read(const struct yaml_node *map, struct exec_config *config
 void exec_config_fini(struct exec_config *config);
 
 const struct exec_operation *exec_config_find(const struct exec_config *config, const char *name);
+
+/* Whether the operation, or any of them (NULL), can do this. */
+bool exec_config_can(const struct exec_config *config, const struct exec_operation *op,
+		     enum exec_phase phase);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VARIABLES_MAX = 1000, FILE_SIZE_MAX = 65536, N_OURS = 8 };
+enum { VARIABLES_MAX = 1000, FILE_SIZE_MAX = 65536, N_OURS = 11 };
 
 static const char standard_path[] = "/usr/local/bin:/usr/bin:/bin";
 
@@ -119,6 +119,18 @@ enum rc exec_env_read(const struct yaml_node *map, struct exec_config *config, s
 	return rc;
 }
 
+/* SETTLE_STATE is by what a later start of the agent finds those that it left
+ * running: exec_orphans.h. */
+static char **put_call(char **at, const struct exec_task *task)
+{
+	*at++ = mem_printf("SETTLE_STEP=%s", task->id.branch);
+	*at++ = mem_printf("SETTLE_DIRECTION=%s", task->undo ? "undo" : "do");
+	*at++ = mem_printf("SETTLE_ATTEMPT=%" PRIu32, task->attempt);
+	if (task->state != NULL)
+		*at++ = mem_printf("SETTLE_STATE=%s", task->state);
+	return at;
+}
+
 char **exec_env_make(const struct exec_config *config, const struct exec_task *task)
 {
 	char **env = mem_new(N_OURS + config->n_env + 1, sizeof *env);
@@ -126,7 +138,10 @@ char **exec_env_make(const struct exec_config *config, const struct exec_task *t
 
 	*at++ = mem_printf("SETTLE_KEY=%s", task->key);
 	*at++ = mem_printf("SETTLE_GID=%s", task->id.gid);
-	*at++ = mem_printf("SETTLE_BRANCH=%s", task->id.branch);
+	if (task->phase == EXEC_CALL)
+		at = put_call(at, task);
+	else
+		*at++ = mem_printf("SETTLE_BRANCH=%s", task->id.branch);
 	*at++ = mem_printf("SETTLE_PHASE=%s", exec_phase_name(task->phase));
 	*at++ = mem_printf("SETTLE_OPERATION=%s", task->operation->name);
 	*at++ = mem_printf("SETTLE_RESOURCE=%s", task->resource);
@@ -144,20 +159,36 @@ void exec_env_free(char **env)
 	free(env);
 }
 
-/* The ids need no escapes: base/id.h.  Arguments and output are written as they
- * came, so that numbers stay as they were written. */
-char *exec_input_make(const struct exec_task *task, size_t *size)
+static char *branch_input(const struct exec_task *task, struct bytes args)
 {
-	const struct bytes *args = &task->args, *prepared = &task->prepared;
-	char *text = mem_printf(
+	const struct bytes *prepared = &task->prepared;
+
+	return mem_printf(
 		"{\"key\":\"%s\",\"gid\":\"%s\",\"branch\":\"%s\",\"epoch\":%" PRIu64
 		",\"resource\":\"%s\",\"operation\":\"%s\",\"phase\":\"%s\",\"args\":%.*s,"
 		"\"prepared\":%.*s}\n",
 		task->key, task->id.gid, task->id.branch, task->id.epoch, task->resource,
-		task->operation->name, exec_phase_name(task->phase),
-		args->size > 0 ? (int)args->size : 2, args->size > 0 ? args->data : "{}",
+		task->operation->name, exec_phase_name(task->phase), (int)args.size, args.data,
 		prepared->size > 0 ? (int)prepared->size : 4,
 		prepared->size > 0 ? prepared->data : "null");
+}
+
+static char *call_input(const struct exec_task *task, struct bytes args)
+{
+	return mem_printf("{\"key\":\"%s\",\"gid\":\"%s\",\"step\":\"%s\",\"direction\":\"%s\","
+			  "\"attempt\":%" PRIu32 ",\"resource\":\"%s\",\"operation\":\"%s\","
+			  "\"phase\":\"call\",\"args\":%.*s}\n",
+			  task->key, task->id.gid, task->id.branch, task->undo ? "undo" : "do",
+			  task->attempt, task->resource, task->operation->name, (int)args.size,
+			  args.data);
+}
+
+/* The ids need no escapes: base/id.h.  Arguments and output are written as they
+ * came, so that numbers stay as they were written. */
+char *exec_input_make(const struct exec_task *task, size_t *size)
+{
+	const struct bytes args = task->args.size > 0 ? task->args : (struct bytes){"{}", 2};
+	char *text = task->phase == EXEC_CALL ? call_input(task, args) : branch_input(task, args);
 
 	*size = strlen(text);
 	return text;

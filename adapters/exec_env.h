@@ -14,11 +14,14 @@ enum rc exec_env_read(const struct yaml_node *map, struct exec_config *config, s
 struct exec_task {
 	const char *cluster, *agent, *resource;
 	const char *key;
-	struct branch_id id;
+	struct branch_id id; /* of a call: the step is its branch */
 	const struct exec_operation *operation;
 	enum exec_phase phase;
 	struct bytes args;     /* a JSON object, or empty */
 	struct bytes prepared; /* what prepare had as output: JSON, or empty */
+	bool undo;             /* a call's */
+	uint32_t attempt;
+	const char *state; /* a call's: the resource's state file, or NULL */
 };
 
 /* The variables for it, ended with NULL; exec_env_free. */

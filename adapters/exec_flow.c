@@ -1,4 +1,4 @@
-/* exec_flow.c - the steps of each call.  See exec_impl.h and ledger.h.
+/* exec_flow.c - the steps of a branch's calls.  See exec_impl.h and ledger.h.
  *
  *   prepare   ledger TRYING ─▶ command ─▶ done:    ledger PREPARED ─▶ PREPARED
  *                                         refused: ledger ROLLED_BACK ─▶ REFUSED
@@ -33,105 +33,9 @@ static void leave(struct exec *ex)
 	adapter_loop_leave(&ex->loop);
 }
 
-static enum exec_phase phase_of(const struct exec_call *c)
-{
-	if (c->kind == COMMAND_COMMIT)
-		return EXEC_COMMIT;
-	return c->kind == COMMAND_ROLLBACK || c->undoing ? EXEC_ROLLBACK : EXEC_PREPARE;
-}
-
 static bool too_late(const struct exec_call *c)
 {
 	return c->ends_at <= uv_now(c->ex->loop.uv);
-}
-
-/* ---- the command ---- */
-
-static void on_dead(void *arg)
-{
-	struct exec_lost *lost = arg;
-
-	HASH_DEL(lost->ex->lost, lost);
-	free(lost);
-}
-
-static void remember_lost(struct exec_call *c)
-{
-	struct exec_lost *lost = mem_new(1, sizeof *lost);
-
-	lost->ex = c->ex;
-	lost->run = c->run;
-	strcpy(lost->key, c->key);
-	HASH_ADD_STR(c->ex->lost, key, lost);
-	exec_run_lost(c->run, on_dead, lost);
-}
-
-void exec_flow_forget_lost(struct exec *ex)
-{
-	struct exec_lost *lost, *tmp;
-
-	HASH_ITER (hh, ex->lost, lost, tmp) {
-		HASH_DEL(ex->lost, lost);
-		exec_run_forget(lost->run);
-		free(lost);
-	}
-}
-
-typedef void (*after_fn)(struct exec_call *c, const struct exec_verdict *v);
-static void after_prepare(struct exec_call *c, const struct exec_verdict *v);
-static void after_finish(struct exec_call *c, const struct exec_verdict *v);
-
-/* Inside our own callback: runs are ended from the loop. */
-static void on_ended(const struct exec_end *end, void *arg)
-{
-	struct exec_call *c = arg;
-	struct exec_verdict v;
-
-	exec_judge(end, &v);
-	if (end->lost)
-		remember_lost(c);
-	c->run = NULL;
-	if (phase_of(c) == EXEC_PREPARE)
-		after_prepare(c, &v);
-	else
-		after_finish(c, &v);
-	free(v.reason);
-}
-
-/* Starts the command of the call's phase. This is all of "run one operation's step
- * with a key and a deadline"; what its end means is exec_judge's. */
-static enum rc run_step(struct exec_call *c, struct bytes args, struct bytes prepared,
-			uint64_t timeout_ms, struct err *err)
-{
-	struct exec *ex = c->ex;
-	const struct exec_step *step = &c->operation->steps[phase_of(c)];
-	const struct exec_task task = {ex->cluster,  ex->agent,   ex->resource, c->key,  c->id,
-				       c->operation, phase_of(c), args,         prepared};
-	char *path = exec_find(step->argv[0], ex->config.directory, ex->config.path);
-	struct exec_command command = {
-		.path = path,
-		.argv = step->argv,
-		.directory = ex->config.directory,
-		.timeout_ms = timeout_ms < step->timeout_ms ? timeout_ms : step->timeout_ms,
-		.grace_ms = EXEC_GRACE_MS,
-		.patience_ms = EXEC_PATIENCE_MS,
-	};
-	char **env = exec_env_make(&ex->config, &task);
-	char *input = exec_input_make(&task, &command.input.size);
-	enum rc rc;
-
-	command.input.data = input;
-	command.envp = env;
-	if (path == NULL)
-		rc = err_set(err, RC_NOT_FOUND, "cannot find %s", step->argv[0]);
-	else
-		rc = exec_run_start(&ex->loop, &command, on_ended, c, &c->run, err);
-	if (rc == RC_NOT_FOUND || rc == RC_REFUSED)
-		exec_ready_check(ex);
-	exec_env_free(env);
-	free(input);
-	free(path);
-	return rc;
 }
 
 /* ---- prepare ---- */
@@ -232,7 +136,8 @@ static void run_prepare(struct exec_call *c)
 		refuse(c, "its deadline came before it began");
 		return;
 	}
-	rc = run_step(c, args, (struct bytes){NULL, 0}, c->ends_at - uv_now(c->ex->loop.uv), &err);
+	rc = exec_step_run(c, EXEC_PREPARE, args, (struct bytes){NULL, 0},
+			   c->ends_at - uv_now(c->ex->loop.uv), after_prepare, &err);
 	if (rc == RC_UNKNOWN)
 		exec_call_answer(c, RESULT_UNKNOWN, WHAT ": %s", c->operation->name,
 				 c->ex->resource, err.text);
@@ -302,10 +207,11 @@ static void after_finish(struct exec_call *c, const struct exec_verdict *v)
 /* The ledger has said: do it. */
 static void run_finish(struct exec_call *c, const struct ledger_row *row)
 {
+	const enum exec_phase phase = c->kind == COMMAND_COMMIT ? EXEC_COMMIT : EXEC_ROLLBACK;
 	struct err err;
 
 	c->operation = exec_config_find(&c->ex->config, row->operation);
-	if (c->operation == NULL || c->operation->read_only) {
+	if (c->operation == NULL || !exec_config_can(&c->ex->config, c->operation, phase)) {
 		exec_call_answer(c, RESULT_UNKNOWN,
 				 "operation %s, by which the branch was prepared, is not in the "
 				 "agent's configuration any more: put it back",
@@ -316,7 +222,8 @@ static void run_finish(struct exec_call *c, const struct ledger_row *row)
 		exec_call_answer(c, RESULT_UNKNOWN, "the agent is stopping");
 		return;
 	}
-	if (run_step(c, row->args, row->output, UINT64_MAX, &err) != RC_OK)
+	if (exec_step_run(c, phase, row->args, row->output, UINT64_MAX, after_finish, &err) !=
+	    RC_OK)
 		exec_call_answer(c, RESULT_UNKNOWN, WHAT ": %s", c->operation->name,
 				 c->ex->resource, err.text);
 }
@@ -375,12 +282,9 @@ static void begin_rollback(struct exec_call *c)
 
 void exec_flow_start(struct exec_call *c)
 {
-	struct exec_lost *lost;
-
-	HASH_FIND_STR(c->ex->lost, c->key, lost);
-	if (lost != NULL) {
+	if (exec_step_lost(c->ex, c->key)) {
 		exec_call_answer(c, RESULT_UNKNOWN,
-				 "an earlier command of the branch was killed and does not die");
+				 "an earlier command of it was killed and does not die");
 		return;
 	}
 	switch (c->kind) {
@@ -393,6 +297,8 @@ void exec_flow_start(struct exec_call *c)
 		break;
 	case COMMAND_COMMIT: ledger_commit(c->ex->ledger, &c->id, on_commit_noted, c); break;
 	case COMMAND_ROLLBACK: begin_rollback(c); break;
+	case COMMAND_DO:
+	case COMMAND_UNDO: exec_saga_start(c); break;
 	case COMMAND_NONE:
 	case COMMAND_ONCE:
 	case COMMAND_SETTLE_ONCE: assert(false); break;
@@ -420,5 +326,10 @@ static void on_listed(enum rc rc, const struct ledger_row *rows, size_t n, void 
 
 void exec_flow_list(struct exec_call *c)
 {
+	if (c->ex->ledger == NULL) {
+		c->rc = RC_OK; /* nothing is ever prepared here */
+		exec_call_answer(c, RESULT_NONE, NULL);
+		return;
+	}
 	ledger_list(c->ex->ledger, on_listed, c);
 }

@@ -2,8 +2,9 @@
  *
  *   exec.c        the contract's functions       exec_config, exec_env
  *   exec_call     a call: queue, slot, answer    exec_run, exec_spawn  a process
- *   exec_flow     the steps of each call         exec_verdict  what its end means
- *   exec_ready    may it serve?                  exec_orphans  an earlier agent's
+ *   exec_flow     the steps of a branch's calls  exec_verdict  what its end means
+ *   exec_saga     the calls of sagas             exec_orphans  an earlier agent's
+ *   exec_step     one command of any of them     exec_ready    may it serve?
  *   ledger        what is prepared, durably
  *
  * Private to these files.  Thread: the loop's. */
@@ -33,6 +34,9 @@ enum {
 struct exec;
 struct exec_call;
 
+/* A command of the call has ended: called from inside our own callback. */
+typedef void (*exec_after_fn)(struct exec_call *c, const struct exec_verdict *v);
+
 /*   QUEUED ──▶ BUSY (the ledger, or a command) ──▶ ANSWERED ──▶ told, freed */
 enum exec_place { EXEC_QUEUED, EXEC_BUSY, EXEC_ANSWERED };
 
@@ -42,22 +46,24 @@ struct exec_call {
 	struct exec_call *prev_open, *next_open; /* among all that are not answered */
 	UT_hash_handle hh;                       /* by key, while not answered */
 	char gid[GID_MAX + 1], branch[NAME_MAX_LEN + 1];
-	struct branch_id id; /* points into these */
+	struct branch_id id; /* points into these; of a saga's call: `branch` is the step */
 	char key[EXEC_KEY_SIZE];
 
-	enum command_kind kind; /* PREPARE, COMMIT, ROLLBACK; NONE: a list */
+	enum command_kind kind; /* PREPARE, COMMIT, ROLLBACK, DO, UNDO; NONE: a list */
 	enum exec_place place;
 	bool slot;   /* it holds one of `parallel` */
 	bool repeat; /* of a commit */
 	bool cancelled;
 	bool undoing;               /* a prepare that rolls back before it refuses */
 	struct adapter_timer timer; /* while QUEUED */
-	uint64_t ends_at;           /* a prepare's deadline, in the loop's ms */
+	uint64_t ends_at;           /* of a prepare, DO or UNDO, in the loop's ms */
+	uint32_t attempt;           /* DO and UNDO */
 
 	const struct exec_operation *operation; /* NULL: not known (yet) */
 	char *args;
 	size_t args_size;
 	struct exec_run *run;
+	exec_after_fn after; /* the end of that */
 
 	adapter_done_fn done;
 	adapter_list_fn listed;
@@ -68,7 +74,8 @@ struct exec_call {
 	char *output;
 	size_t output_size;
 	char *reason; /* or NULL */
-	enum rc rc;   /* of a list */
+	uint32_t retry_after_ms;
+	enum rc rc; /* of a list */
 	struct branch_id *found;
 	char **names; /* which `found` points to */
 	size_t n_found;
@@ -88,7 +95,7 @@ struct exec {
 	struct exec_config config;
 	struct operation_info *operations; /* for describe */
 	struct adapter_loop loop;
-	struct ledger *ledger; /* NULL when it is closed */
+	struct ledger *ledger; /* NULL: there is none, or it is closed */
 
 	struct exec_call *open, *by_key;
 	struct exec_call *queued_work, *queued_finish, *answers;
@@ -101,8 +108,9 @@ struct exec {
 	char *orphans_problem; /* NULL: none is left */
 	char **keys;           /* whose orphans are looked for */
 	size_t n_keys;
-	int clean;  /* looks in a row that found none */
-	bool found; /* one of them did find some */
+	char *state; /* the state file's whole path, if there are calls; or NULL */
+	int clean;   /* looks in a row that found none */
+	bool found;  /* one of them did find some */
 	bool scanning;
 	struct adapter_timer recheck, rescan;
 	bool told;
@@ -115,7 +123,8 @@ struct exec {
 
 /* ---- exec_call.c ---- */
 
-/* A call about `id` (NULL: a list), which must be ended by exec_call_answer. */
+/* A call about `id` (NULL: a list; DO, UNDO: of gid and, as branch, step), which must be ended by
+ * exec_call_answer. */
 struct exec_call *exec_call_new(struct exec *ex, enum command_kind kind, const struct branch_id *id,
 				void *arg);
 /* Waits for a slot, then goes on with exec_flow_start; not longer than `ms`. */
@@ -126,7 +135,8 @@ void exec_call_answer(struct exec_call *c, enum result_kind result, const char *
 void exec_call_deliver(struct exec *ex);
 /* Gives free slots to those who wait; true if anybody got one. */
 bool exec_call_dispatch(struct exec *ex);
-struct exec_call *exec_call_find(struct exec *ex, const struct branch_id *id);
+/* The call of that key (exec_key_make, call_key) that is not answered yet, or NULL. */
+struct exec_call *exec_call_find(struct exec *ex, const char *key);
 /* Ends what is queued and kills what runs. */
 void exec_call_end_all(struct exec *ex);
 void exec_key_make(char out[EXEC_KEY_SIZE], const char *cluster, const struct branch_id *id);
@@ -136,8 +146,28 @@ void exec_key_make(char out[EXEC_KEY_SIZE], const char *cluster, const struct br
 /* The call has its slot. */
 void exec_flow_start(struct exec_call *c);
 void exec_flow_list(struct exec_call *c);
+
+/* ---- exec_saga.c ---- */
+
+/* Takes a call of a saga in: queued, or answered. */
+void exec_saga_take(struct exec_call *c, const struct adapter_call *call);
+/* It has its slot. */
+void exec_saga_start(struct exec_call *c);
+/* It is not to go on. */
+void exec_saga_cancel(struct exec_call *c);
+
+/* ---- exec_step.c ---- */
+
+/* Starts the operation's command for `phase`; `after` follows when it has ended, unless
+ * this fails: RC_UNKNOWN, or the command was certainly not started.  What is given is
+ * borrowed for the call. */
+enum rc exec_step_run(struct exec_call *c, enum exec_phase phase, struct bytes args,
+		      struct bytes prepared, uint64_t timeout_ms, exec_after_fn after,
+		      struct err *err);
+/* True while a command of this key was killed and does not die. */
+bool exec_step_lost(struct exec *ex, const char *key);
 /* Runs that were lost are not waited for any more. */
-void exec_flow_forget_lost(struct exec *ex);
+void exec_step_forget_lost(struct exec *ex);
 
 /* ---- exec_ready.c ---- */
 

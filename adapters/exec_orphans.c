@@ -19,12 +19,13 @@
 
 enum { ENVIRONMENT_MAX = 256 * 1024 };
 
-static const char variable[] = "SETTLE_KEY=";
+static const char key_variable[] = "SETTLE_KEY=", state_variable[] = "SETTLE_STATE=";
 
 struct scan {
 	uv_work_t work;
 	char *const *keys;
 	size_t n;
+	const char *state;
 	exec_orphans_fn done;
 	void *arg;
 	size_t found;
@@ -36,13 +37,19 @@ static int by_text(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static bool is_ours(const struct scan *s, const char *key)
+static bool is_ours(const struct scan *s, const char *text)
 {
-	return bsearch(&key, s->keys, s->n, sizeof *s->keys, by_text) != NULL;
+	const size_t size = sizeof key_variable - 1, state_size = sizeof state_variable - 1;
+	const char *key = text + size;
+
+	if (strncmp(text, key_variable, size) == 0)
+		return s->n > 0 && bsearch(&key, s->keys, s->n, sizeof *s->keys, by_text) != NULL;
+	return s->state != NULL && strncmp(text, state_variable, state_size) == 0 &&
+	       strcmp(text + state_size, s->state) == 0;
 }
 
-/* True if the process works on one of the keys. */
-static bool has_key(const struct scan *s, int pid, char *buffer)
+/* True if the process works on one of the keys, or serves a call of the resource. */
+static bool works_for_us(const struct scan *s, int pid, char *buffer)
 {
 	char path[64];
 	size_t size = 0;
@@ -59,8 +66,8 @@ static bool has_key(const struct scan *s, int pid, char *buffer)
 	close(fd);
 	buffer[size] = '\0';
 	for (size_t at = 0; at < size; at += strlen(buffer + at) + 1)
-		if (strncmp(buffer + at, variable, sizeof variable - 1) == 0)
-			return is_ours(s, buffer + at + sizeof variable - 1);
+		if (is_ours(s, buffer + at))
+			return true;
 	return false;
 }
 
@@ -68,13 +75,13 @@ static void look_at(struct scan *s, int pid, char *buffer)
 {
 	int fd;
 
-	if (pid == getpid() || !has_key(s, pid, buffer))
+	if (pid == getpid() || !works_for_us(s, pid, buffer))
 		return;
 	fd = pidfd_open(pid, 0);
 	if (fd < 0)
 		return; /* it has just ended */
 	/* The number may have changed hands before it was held fast. */
-	if (has_key(s, pid, buffer)) {
+	if (works_for_us(s, pid, buffer)) {
 		pidfd_send_signal(fd, SIGKILL, NULL, 0);
 		s->found++;
 		s->pid = pid;
@@ -107,14 +114,15 @@ static void on_done(uv_work_t *work, int status)
 	copy.done(copy.found, copy.pid, copy.arg);
 }
 
-void exec_orphans_kill(uv_loop_t *loop, char *const *keys, size_t n, exec_orphans_fn done,
-		       void *arg)
+void exec_orphans_kill(uv_loop_t *loop, char *const *keys, size_t n, const char *state,
+		       exec_orphans_fn done, void *arg)
 {
 	struct scan *s = mem_new(1, sizeof *s);
 
 	s->work.data = s;
 	s->keys = keys;
 	s->n = n;
+	s->state = state;
 	s->done = done;
 	s->arg = arg;
 	if (uv_queue_work(loop, &s->work, on_work, on_done) != 0)

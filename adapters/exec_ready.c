@@ -130,7 +130,7 @@ static void on_rescan(struct adapter_timer *t)
 		return;
 	ex->scanning = true;
 	adapter_loop_opened(&ex->loop);
-	exec_orphans_kill(ex->loop.uv, ex->keys, ex->n_keys, on_scanned, ex);
+	exec_orphans_kill(ex->loop.uv, ex->keys, ex->n_keys, ex->state, on_scanned, ex);
 }
 
 static int by_text(const void *a, const void *b)
@@ -144,7 +144,9 @@ static void on_left(enum rc rc, const struct ledger_row *rows, size_t n, void *a
 
 	adapter_loop_enter(&ex->loop);
 	ex->scanning = false;
-	if (rc == RC_OK && n == 0) {
+	if (rc == RC_OK && exec_config_can(&ex->config, NULL, EXEC_CALL) && ex->state == NULL)
+		ex->state = realpath(ex->config.state, NULL); /* the file is there: it was read */
+	if (rc == RC_OK && n == 0 && ex->state == NULL) {
 		orphans_gone(ex);
 	} else if (rc == RC_OK) {
 		ex->keys = mem_new(n, sizeof *ex->keys);
@@ -179,18 +181,22 @@ void exec_ready_ledger(void *exec, const char *problem)
 
 void exec_ready_init(struct exec *ex)
 {
-	ex->ledger_problem = mem_dup("opening the state file");
-	ex->orphans_problem = mem_dup("looking for commands of an earlier start of this agent");
 	ex->recheck.fn = on_recheck;
 	ex->rescan.fn = on_rescan;
-	set(&ex->told_problem, mem_dup(ex->ledger_problem));
-	ex->told = true;
+	if (ex->config.state[0] != '\0') {
+		ex->ledger_problem = mem_dup("opening the state file");
+		ex->orphans_problem =
+			mem_dup("looking for commands of an earlier start of this agent");
+		set(&ex->told_problem, mem_dup(ex->ledger_problem));
+		ex->told = true;
+	}
 	exec_ready_check(ex);
 }
 
 void exec_ready_fini(struct exec *ex)
 {
 	orphans_gone(ex);
+	free(ex->state);
 	set(&ex->ledger_problem, NULL);
 	set(&ex->missing, NULL);
 	set(&ex->told_problem, NULL);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sysexits.h>
 
+enum { RETRY_AFTER_MAX_S = RETRY_AFTER_MAX_MS / 1000 };
+
 /* Reals, since an integer of any length shall pass; nothing is printed from it. */
 enum { JSON_READ = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL };
 
@@ -87,6 +89,7 @@ struct printed {
 	struct bytes output;
 	const char *result; /* NULL: none said */
 	const char *reason;
+	double retry_after; /* seconds; 0: not told */
 	bool bad;
 	char what[200]; /* is wrong */
 };
@@ -112,6 +115,7 @@ static void read_printed(const struct exec_end *end, struct printed *p)
 		return;
 	p->result = json_string_value(json_object_get(p->json, "result"));
 	p->reason = json_string_value(json_object_get(p->json, "reason"));
+	p->retry_after = json_number_value(json_object_get(p->json, "retry_after"));
 	if (p->result == NULL) {
 		p->bad = true;
 		snprintf(p->what, sizeof p->what, "its `result` is not a string");
@@ -145,7 +149,8 @@ static enum exec_outcome outcome_of_status(int status)
 {
 	switch (status) {
 	case 0: return EXEC_DONE;
-	case 1: return EXEC_REFUSED;
+	case 1:
+	case EX_DATAERR: return EXEC_REFUSED;
 	case EX_TEMPFAIL: return EXEC_RETRY;
 	default: return EXEC_UNSURE;
 	}
@@ -178,6 +183,14 @@ static void judge_killed(const struct exec_end *end, struct exec_verdict *v)
 	v->undo = end->why == EXEC_FLOOD && !end->lost;
 }
 
+static uint32_t to_ms(double seconds)
+{
+	if (!(seconds > 0))
+		return 0;
+	return seconds < RETRY_AFTER_MAX_S ? (uint32_t)(seconds * 1000)
+					   : (uint32_t)RETRY_AFTER_MAX_S * 1000;
+}
+
 static void judge_words(const struct exec_end *end, const struct printed *p, struct exec_verdict *v)
 {
 	enum exec_outcome said;
@@ -191,6 +204,8 @@ static void judge_words(const struct exec_end *end, const struct printed *p, str
 	} else {
 		v->outcome = said;
 		v->undo = false;
+		if (said == EXEC_RETRY)
+			v->retry_after_ms = to_ms(p->retry_after);
 		if (said != EXEC_DONE)
 			v->reason = p->reason != NULL ? mem_dup(p->reason)
 						      : with_saying(end, p->result);
@@ -201,7 +216,7 @@ static void judge_status(const struct exec_end *end, struct exec_verdict *v)
 {
 	char text[64];
 
-	v->undo = v->outcome == EXEC_REFUSED;
+	v->undo = end->status == 1;
 	if (v->outcome == EXEC_DONE)
 		return;
 	v->output.size = 0;

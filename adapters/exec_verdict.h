@@ -11,7 +11,7 @@
 enum exec_outcome {
 	EXEC_DONE,
 	EXEC_REFUSED, /* it says no, and that it has left nothing behind */
-	EXEC_RETRY,   /* a passing fault; it may have acted */
+	EXEC_RETRY,   /* a passing fault; of a call: it says that it has left nothing */
 	EXEC_PENDING, /* it will be finished later, by somebody else */
 	EXEC_UNSURE,  /* nobody knows what it has done */
 };
@@ -22,8 +22,9 @@ struct exec_verdict {
 	 * script's fault exits with 1 as well), or it says done and its output cannot be
 	 * used: to be rolled back, and then it is a refusal. */
 	bool undo;
-	struct bytes output; /* JSON, part of the end's output; empty: none */
-	char *reason;        /* one line for people, not quite UTF-8; NULL when done; for free() */
+	uint32_t retry_after_ms; /* RETRY: not before; 0: not told */
+	struct bytes output;     /* JSON, part of the end's output; empty: none */
+	char *reason; /* one line for people, not quite UTF-8; NULL when done; for free() */
 };
 
 /* `end` is borrowed, and the verdict's output is valid as long as it is. */

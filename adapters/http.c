@@ -161,7 +161,8 @@ static void http_describe(void *self, struct resource_info *info)
 		.adapter = "http",
 		.ready = h->problem == NULL,
 		.problem = h->problem != NULL ? h->problem : "",
-		.groups = true,
+		.groups = http_config_can(&h->config, NULL, HTTP_PREPARE),
+		.calls = http_config_can(&h->config, NULL, HTTP_CALL),
 		.operations = h->operations,
 		.n_operations = h->config.n_operations,
 	};
@@ -186,13 +187,13 @@ static void http_close(void *self, adapter_closed_fn closed, void *arg)
 static void http_prepare(void *self, const struct adapter_work *work, adapter_done_fn done,
 			 void *arg)
 {
-	http_prepare_start(http_call_new(self, HTTP_PREPARE, &work->id, done, arg), work);
+	http_prepare_start(http_call_new(self, HTTP_PREPARE, &work->id, false, done, arg), work);
 }
 
 static void http_commit(void *self, const struct branch_id *id, bool repeat, adapter_done_fn done,
 			void *arg)
 {
-	struct http_call *c = http_call_new(self, HTTP_COMMIT, id, done, arg);
+	struct http_call *c = http_call_new(self, HTTP_COMMIT, id, false, done, arg);
 
 	c->repeat = repeat;
 	http_commit_start(c);
@@ -200,7 +201,7 @@ static void http_commit(void *self, const struct branch_id *id, bool repeat, ada
 
 static void http_rollback(void *self, const struct branch_id *id, adapter_done_fn done, void *arg)
 {
-	http_rollback_start(http_call_new(self, HTTP_ROLLBACK, id, done, arg));
+	http_rollback_start(http_call_new(self, HTTP_ROLLBACK, id, false, done, arg));
 }
 
 static void http_cancel(void *self, const struct branch_id *id)
@@ -212,6 +213,31 @@ static void http_cancel(void *self, const struct branch_id *id)
 		if (c->phase == HTTP_PREPARE && c->id.epoch == id->epoch &&
 		    strcmp(c->id.gid, id->gid) == 0 && strcmp(c->id.branch, id->branch) == 0) {
 			http_call_cancel(c, "cancelled: the transaction is being rolled back");
+			return;
+		}
+	}
+}
+
+static void http_call(void *self, const struct adapter_call *call, adapter_done_fn done, void *arg)
+{
+	const struct branch_id id = {.gid = call->gid, .branch = call->step};
+	struct http_call *c = http_call_new(self, HTTP_CALL, &id, call->undo, done, arg);
+
+	if (c->http->closing)
+		http_call_end(c, RESULT_UNKNOWN, "the resource is being closed");
+	else
+		http_saga_start(c, call);
+}
+
+static void http_cancel_call(void *self, const char *gid, const char *step, bool undo)
+{
+	struct http *h = self;
+	struct http_call *c;
+
+	DL_FOREACH (h->open, c) {
+		if (c->phase == HTTP_CALL && c->undo == undo && strcmp(c->id.gid, gid) == 0 &&
+		    strcmp(c->id.branch, step) == 0) {
+			http_call_cancel(c, "cancelled");
 			return;
 		}
 	}
@@ -232,6 +258,8 @@ const struct adapter adapter_http = {
 	.cancel = http_cancel,
 	.once = NULL, /* a lost answer could not be told from a no */
 	.settle_once = NULL,
+	.call = http_call,
+	.cancel_call = http_cancel_call,
 	.list = http_list,
 	.close = http_close,
 };

@@ -17,18 +17,28 @@
 
 /* ---- calls ---- */
 
+static char *saga_key(const char *gid, const char *step, bool undo)
+{
+	char key[CALL_KEY_SIZE];
+
+	call_key(gid, step, undo, key);
+	return mem_dup(key);
+}
+
 struct http_call *http_call_new(struct http *h, enum http_phase phase, const struct branch_id *id,
-				adapter_done_fn done, void *arg)
+				bool undo, adapter_done_fn done, void *arg)
 {
 	struct http_call *c = mem_new(1, sizeof *c);
 
 	c->http = h;
 	c->phase = phase;
-	c->id = (struct branch_id){.resource = mem_dup(id->resource),
+	c->id = (struct branch_id){.resource = mem_dup(h->resource),
 				   .gid = mem_dup(id->gid),
 				   .epoch = id->epoch,
 				   .branch = mem_dup(id->branch)};
-	c->key = http_key(h->cluster, id);
+	c->undo = undo;
+	c->key =
+		phase == HTTP_CALL ? saga_key(id->gid, id->branch, undo) : http_key(h->cluster, id);
 	c->done = done;
 	c->arg = arg;
 	DL_APPEND(h->open, c);
@@ -78,11 +88,13 @@ void http_call_deliver(struct http *h)
 	struct http_call *c;
 
 	while ((c = h->answers) != NULL) {
-		const bool yes = c->kind == RESULT_PREPARED || c->kind == RESULT_READ_ONLY;
+		const bool yes = c->kind == RESULT_PREPARED || c->kind == RESULT_READ_ONLY ||
+				 c->kind == RESULT_DONE;
 		const struct adapter_answer answer = {
 			.kind = c->kind,
 			.output = {yes ? c->output : NULL, yes ? c->output_size : 0},
 			.reason = c->reason,
+			.retry_after_ms = c->retry_after_ms,
 		};
 
 		DL_DELETE(h->answers, c);
@@ -97,21 +109,23 @@ enum rc http_call_make(struct http_call *c, const char *operation, struct bytes 
 	struct http *h = c->http;
 	const struct http_operation *op = http_config_find(&h->config, operation);
 	struct http_args split = {0};
-	const struct http_values values = {c->id.gid, c->id.branch, c->key, &split};
+	const struct http_values values = {c->id.gid, c->id.branch, c->key,
+					   &split,    c->undo,      c->attempt};
 	enum rc rc;
 
 	if (op == NULL)
 		return err_set(err, RC_NOT_FOUND, "resource %s has no operation %s", h->resource,
 			       operation);
-	if (op->read_only && c->phase != HTTP_PREPARE)
-		return err_set(err, RC_NOT_FOUND, "operation %s is now read_only, and has no %s",
-			       operation, http_phase_name(c->phase));
+	if (!http_config_can(&h->config, op, c->phase))
+		return err_set(err, RC_NOT_FOUND,
+			       "operation %s has no `%s` in the agent's configuration", operation,
+			       http_phase_name(c->phase));
 	rc = http_args_read(op->args, op->n_args, args, &split, err);
 	if (rc != RC_OK)
 		err_wrap(err, "operation %s", operation);
 	/* What could not be decided later must not be begun. */
 	for (int phase = HTTP_COMMIT;
-	     rc == RC_OK && c->phase == HTTP_PREPARE && !op->read_only && phase < HTTP_PHASES;
+	     rc == RC_OK && c->phase == HTTP_PREPARE && !op->read_only && phase <= HTTP_ROLLBACK;
 	     phase++) {
 		struct http_request later;
 
@@ -123,6 +137,14 @@ enum rc http_call_make(struct http_call *c, const char *operation, struct bytes 
 		rc = http_run_init(&c->run, &h->runner, op, c->phase, &values, err);
 	http_args_fini(&split);
 	return rc;
+}
+
+void http_call_output(struct http_call *c, struct bytes output)
+{
+	if (output.size == 0)
+		return;
+	c->output = mem_dup_bytes(output.data, output.size);
+	c->output_size = output.size;
 }
 
 void http_call_run(struct http_call *c, void (*done)(struct http_run *run))
@@ -181,14 +203,6 @@ static void refuse(struct http_call *c, const char *reason)
 	ledger_end(c->http->ledger, &c->id, LEDGER_ROLLED_BACK, on_refused, c);
 }
 
-static void keep_output(struct http_call *c, struct bytes output)
-{
-	if (output.size == 0)
-		return;
-	c->output = mem_dup_bytes(output.data, output.size);
-	c->output_size = output.size;
-}
-
 static void on_tried(struct http_run *run)
 {
 	struct http_call *c = run->owner;
@@ -197,7 +211,7 @@ static void on_tried(struct http_run *run)
 	c->running = false;
 	switch (v->end) {
 	case HTTP_DONE:
-		keep_output(c, v->output);
+		http_call_output(c, v->output);
 		c->ledgered = true;
 		ledger_prepared(c->http->ledger, &c->id, v->output, on_prepared, c);
 		break;
@@ -226,7 +240,7 @@ static void on_read(struct http_run *run)
 
 	c->running = false;
 	if (run->verdict.end == HTTP_DONE) {
-		keep_output(c, run->verdict.output);
+		http_call_output(c, run->verdict.output);
 		http_call_end(c, RESULT_READ_ONLY, NULL);
 	} else {
 		/* Nothing can be left of it, whatever it was. */

@@ -1,11 +1,11 @@
-/* http_branch.h - one HTTP resource, and the calls on its branches.
+/* http_branch.h - one HTTP resource, the calls on its branches, and those of sagas.
  *
  *   http.c        the contract's functions     http_run       one phase: lanes, deadline
  *   http_branch   a call, with its ledger      http_client    libcurl on the loop
  *   http_finish   commit, rollback, list       http_exchange  one transfer
  *   http_config, http_spec  the settings       http_verdict   answers judged
  *   http_template, http_render, http_args      http_request   what is sent
- *   http_secret, http_text
+ *   http_secret, http_text                     http_saga      the calls of sagas
  *
  * Rule: the ledger knows of a try before anything of it is sent, and of its success
  * before PREPARED is answered.
@@ -36,10 +36,12 @@ struct http {
 
 struct http_call {
 	struct http *http;
-	struct branch_id id; /* its strings are ours */
+	struct branch_id id; /* its strings are ours; of a saga's call: `branch` is the step */
 	char *key;
 	enum http_phase phase;
-	bool repeat; /* commit */
+	bool repeat;      /* commit */
+	bool undo;        /* HTTP_CALL */
+	uint32_t attempt; /* HTTP_CALL */
 	bool cancelled;
 	bool ledgered; /* the ledger has the call: it must be waited for */
 	bool running;
@@ -51,12 +53,13 @@ struct http_call {
 	enum result_kind kind;
 	char *output, *reason;
 	size_t output_size;
+	uint32_t retry_after_ms;
 	struct http_call *prev, *next;
 };
 
-/* A call that is open until it is answered. */
+/* A call that is open until it is answered. `undo` is of HTTP_CALL only. */
 struct http_call *http_call_new(struct http *h, enum http_phase phase, const struct branch_id *id,
-				adapter_done_fn done, void *arg);
+				bool undo, adapter_done_fn done, void *arg);
 /* Answers; whoever asked is told in the loop's `after`.  `reason` is copied. */
 void http_call_end(struct http_call *c, enum result_kind kind, const char *reason);
 void http_call_endf(struct http_call *c, enum result_kind kind, const char *fmt, ...)
@@ -64,12 +67,15 @@ void http_call_endf(struct http_call *c, enum result_kind kind, const char *fmt,
 /* Makes the request of the call's phase: RC_OK, or the call must be ended. */
 enum rc http_call_make(struct http_call *c, const char *operation, struct bytes args,
 		       struct err *err);
+/* Keeps a service's output for the answer. */
+void http_call_output(struct http_call *c, struct bytes output);
 void http_call_run(struct http_call *c, void (*done)(struct http_run *run));
 /* Gives up what is out. */
 void http_call_cancel(struct http_call *c, const char *why);
 /* Tells all answers that are there. */
 void http_call_deliver(struct http *h);
 
+void http_saga_start(struct http_call *c, const struct adapter_call *call);
 void http_prepare_start(struct http_call *c, const struct adapter_work *work);
 void http_commit_start(struct http_call *c);
 void http_rollback_start(struct http_call *c);

@@ -23,9 +23,10 @@ const struct conf_row http_config_rows[] = {
 	 "the service's URL, `https://` or `http://`, without a user, `?` or `#`"},
 	{"state", CONF_TEXT, FIELD(state), "", 0, 4000,
 	 "file of the ledger, which remembers the branches that are prepared; needed as soon as "
-	 "an operation is not `read_only`"},
+	 "an operation has `prepare` and is not `read_only`"},
 	{"parallel", CONF_INT, FIELD(parallel), "32", 1, 1000,
-	 "prepares that are out at once, more wait; and as many commits and rollbacks"},
+	 "prepares and actions that are out at once, more wait; and as many commits, rollbacks "
+	 "and compensations"},
 	{"connect_timeout", CONF_MS, FIELD(connect_timeout_ms), "5s", 1, 300000,
 	 "longest wait for a connection, TLS and name look-up included"},
 	{"headers", CONF_NODE, FIELD(headers_node), "", 0, 0, "map of headers for every request"},
@@ -42,7 +43,7 @@ const struct conf_row http_config_rows[] = {
 
 const char *http_phase_name(enum http_phase phase)
 {
-	static const char *const names[] = {"prepare", "commit", "rollback"};
+	static const char *const names[] = {"prepare", "commit", "rollback", "call"};
 
 	return names[phase];
 }
@@ -69,8 +70,8 @@ static enum rc read_args(const struct yaml_node *list, struct http_operation *op
 				     "an argument's name is 1 to 63 of A-Z a-z 0-9 . _ -");
 		if (http_name_taken(item->text))
 			return wrong(err, item,
-				     "gid, branch, key and secret.NAME have a meaning of their "
-				     "own: give the argument another name");
+				     "gid, branch, step, key and secret.NAME have a meaning "
+				     "of their own: give the argument another name");
 		for (size_t k = 0; k < i; k++)
 			if (strcmp(op->args[k], item->text) == 0)
 				return wrong(err, item, "this argument is named twice");
@@ -79,21 +80,34 @@ static enum rc read_args(const struct yaml_node *list, struct http_operation *op
 	return RC_OK;
 }
 
+/* A call alone, or what an atomic group needs, or both. */
+static bool is_group(const struct yaml_node *map, const struct http_operation *op)
+{
+	return yaml_get(map, "call") == NULL || op->read_only || yaml_get(map, "prepare") != NULL ||
+	       yaml_get(map, "commit") != NULL || yaml_get(map, "rollback") != NULL;
+}
+
 static enum rc read_phase(const struct yaml_node *map, enum http_phase phase,
 			  const struct http_config *config, struct http_operation *op,
 			  struct err *err)
 {
-	const struct http_scope scope = {op->args, op->n_args, &config->secrets};
+	const struct http_scope scope = {
+		.args = op->args,
+		.n_args = op->n_args,
+		.secrets = &config->secrets,
+		.call = phase == HTTP_CALL,
+	};
 	const struct yaml_node *node = yaml_get(map, http_phase_name(phase));
+	const bool ends = phase == HTTP_COMMIT || phase == HTTP_ROLLBACK;
 
-	if (node == NULL && phase != HTTP_PREPARE && op->read_only)
+	if (node == NULL && (phase == HTTP_CALL || !is_group(map, op) || (ends && op->read_only)))
 		return RC_OK;
 	if (node == NULL)
 		return err_set_at(err, RC_INVALID, map->line, map->column,
-				  "an operation needs `prepare`, `commit` and `rollback` (or "
-				  "`read_only: true` and `prepare`); %s is missing",
+				  "an operation needs `call`, or `prepare`, `commit` and "
+				  "`rollback` (or `read_only: true` and `prepare`); %s is missing",
 				  http_phase_name(phase));
-	if (phase != HTTP_PREPARE && op->read_only)
+	if (ends && op->read_only)
 		return err_set_at(err, RC_INVALID, node->line, node->column,
 				  "an operation that is read_only has no %s",
 				  http_phase_name(phase));
@@ -105,8 +119,8 @@ static enum rc read_phase(const struct yaml_node *map, enum http_phase phase,
 static enum rc read_operation(const struct yaml_node *map, const struct http_config *config,
 			      struct http_operation *op, struct err *err)
 {
-	static const char *const known[] = {"args",     "timeout",   "prepare", "commit",
-					    "rollback", "read_only", NULL};
+	static const char *const known[] = {"args",     "timeout", "prepare",   "commit",
+					    "rollback", "call",    "read_only", NULL};
 	const struct yaml_node *node;
 	enum rc rc = yaml_only(map, known, "an operation", err);
 
@@ -121,10 +135,11 @@ static enum rc read_operation(const struct yaml_node *map, const struct http_con
 		rc = yaml_bool(node, "read_only", &op->read_only, err);
 	for (int phase = 0; rc == RC_OK && phase < HTTP_PHASES; phase++)
 		rc = read_phase(map, (enum http_phase)phase, config, op, err);
-	if (rc == RC_OK && !op->read_only && config->state[0] == '\0')
+	if (rc == RC_OK && !op->read_only && config->state[0] == '\0' &&
+	    http_config_can(config, op, HTTP_PREPARE))
 		rc = wrong(err, map,
 			   "the resource needs `state`, a file that remembers what is prepared "
-			   "(only operations with read_only do without)");
+			   "(only operations with read_only, or with `call` alone, do without)");
 	return rc;
 }
 
@@ -240,4 +255,15 @@ const struct http_operation *http_config_find(const struct http_config *config, 
 		if (strcmp(config->operations[i].name, name) == 0)
 			return &config->operations[i];
 	return NULL;
+}
+
+bool http_config_can(const struct http_config *config, const struct http_operation *op,
+		     enum http_phase phase)
+{
+	if (op != NULL)
+		return op->phases[phase].method != NULL;
+	for (size_t i = 0; i < config->n_operations; i++)
+		if (config->operations[i].phases[phase].method != NULL)
+			return true;
+	return false;
 }

@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-enum http_phase { HTTP_PREPARE, HTTP_COMMIT, HTTP_ROLLBACK, HTTP_PHASES };
+/* The first three make an operation fit for atomic groups, the last one for sagas. */
+enum http_phase { HTTP_PREPARE, HTTP_COMMIT, HTTP_ROLLBACK, HTTP_CALL, HTTP_PHASES };
 
 struct http_header {
 	char *name;
@@ -24,7 +25,7 @@ struct http_headers {
 
 /* How one phase of an operation is asked for. */
 struct http_spec {
-	char *method;
+	char *method; /* NULL: the operation has no such phase */
 	struct http_template path;
 	bool has_body;
 	struct http_template body;
@@ -67,7 +68,11 @@ void http_config_fini(struct http_config *config);
 
 const struct http_operation *http_config_find(const struct http_config *config, const char *name);
 
-/* "prepare", "commit", "rollback". */
+/* Whether the operation, or any of them (NULL), can do this. */
+bool http_config_can(const struct http_config *config, const struct http_operation *op,
+		     enum http_phase phase);
+
+/* "prepare", "commit", "rollback", "call". */
 const char *http_phase_name(enum http_phase phase);
 
 /* ---- http_spec.c: the parts of an operation ---- */

@@ -125,7 +125,10 @@ void http_exchange_read(struct http_exchange *x, CURLcode code)
 	curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &x->status);
 	curl_easy_getinfo(x->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	curl_easy_getinfo(x->easy, CURLINFO_CONTENT_TYPE, &type);
-	x->retry_after_s = retry_after > 0 && retry_after < 86400 ? (long)retry_after : 0;
+	/* A date that is past gives a number below zero. */
+	x->retry_after_s = retry_after < 0                        ? 0
+			   : retry_after < HTTP_RETRY_AFTER_MAX_S ? (long)retry_after
+								  : HTTP_RETRY_AFTER_MAX_S;
 	x->json = type != NULL && (strncasecmp(type, "application/json", 16) == 0 ||
 				   strcasestr(type, "+json") != NULL);
 	if (code != CURLE_OK && x->error[0] == '\0')

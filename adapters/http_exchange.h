@@ -5,7 +5,11 @@
 
 #include "adapters/http_client.h"
 
-enum { HTTP_ANSWER_HEADERS_MAX = 65536, HTTP_REDIRECTS_MAX = 5 };
+enum {
+	HTTP_ANSWER_HEADERS_MAX = 65536,
+	HTTP_REDIRECTS_MAX = 5,
+	HTTP_RETRY_AFTER_MAX_S = RETRY_AFTER_MAX_MS / 1000,
+};
 
 /* Makes the handle, with everything that is not a matter of the multi handle. */
 void http_exchange_start(struct http_exchange *x, uint64_t now_ms);

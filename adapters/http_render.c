@@ -82,8 +82,8 @@ static enum rc put_in_body(const struct http_piece *piece, const struct http_arg
 	return RC_OK;
 }
 
-/* The branch's own names need no encoding in headers and JSON: their characters
- * (id.h, and the key's colons) are plain there. */
+/* The branch's and call's own names need no encoding in headers and JSON: their
+ * characters (id.h, and the key's colons and slashes) are plain there. */
 static void put_name(const struct http_piece *piece, const char *name, bool path,
 		     struct http_text *out)
 {
@@ -110,6 +110,7 @@ static enum rc render(const struct http_template *t, const struct http_values *v
 		case HTTP_PIECE_TEXT: http_text_put(out, piece->text, strlen(piece->text)); break;
 		case HTTP_PIECE_ARG: rc = put(piece, &v->args->all[piece->number], out, err); break;
 		case HTTP_PIECE_GID: put_name(piece, v->gid, path, out); break;
+		case HTTP_PIECE_STEP:
 		case HTTP_PIECE_BRANCH: put_name(piece, v->branch, path, out); break;
 		case HTTP_PIECE_KEY: put_name(piece, v->key, path, out); break;
 		}

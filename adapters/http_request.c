@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <nettle/sha2.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,37 +61,75 @@ static bool has_header(const struct http_headers *headers, const char *name)
 	return false;
 }
 
+static void put_hex(char *at, const uint8_t *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		snprintf(at + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static void hash(const char *text, uint8_t out[SHA256_DIGEST_SIZE])
+{
+	struct sha256_ctx ctx;
+
+	sha256_init(&ctx);
+	sha256_update(&ctx, strlen(text), (const uint8_t *)text);
+	sha256_digest(&ctx, SHA256_DIGEST_SIZE, out);
+}
+
+/* A call's attempt has the same span id wherever it is computed, so that the
+ * coordinator's history can be joined with the trace. */
+static void make_span(enum http_phase phase, const struct http_values *v,
+		      uint8_t span[SHA256_DIGEST_SIZE])
+{
+	char *text = mem_printf("%s:%" PRIu32, v->key, v->attempt);
+
+	hash(text, span);
+	free(text);
+	if (phase != HTTP_CALL && getrandom(span, 8, 0) != 8)
+		return; /* then a phase that is repeated has the same span */
+}
+
 /* W3C Trace Context: version 00, trace id, span id, sampled.  Neither id may be all
  * zeros; a hash or random bits that are will not be seen in this universe. */
-static void add_trace(struct http_request *r, const char *gid)
+static void add_trace(struct http_request *r, enum http_phase phase, const struct http_values *v)
 {
-	uint8_t trace[SHA256_DIGEST_SIZE], span[8];
-	struct sha256_ctx hash;
-	char line[80];
-	int at;
+	uint8_t trace[SHA256_DIGEST_SIZE], span[SHA256_DIGEST_SIZE];
+	char trace_text[33], span_text[17], line[80];
 
-	sha256_init(&hash);
-	sha256_update(&hash, strlen(gid), (const uint8_t *)gid);
-	sha256_digest(&hash, sizeof trace, trace);
-	if (getrandom(span, sizeof span, 0) != (ssize_t)sizeof span)
-		memcpy(span, trace + 16, sizeof span);
-	at = snprintf(line, sizeof line, "traceparent: 00-");
-	for (size_t i = 0; i < 16; i++)
-		at += snprintf(line + at, sizeof line - (size_t)at, "%02x", trace[i]);
-	at += snprintf(line + at, sizeof line - (size_t)at, "-");
-	for (size_t i = 0; i < sizeof span; i++)
-		at += snprintf(line + at, sizeof line - (size_t)at, "%02x", span[i]);
-	snprintf(line + at, sizeof line - (size_t)at, "-01");
+	hash(v->gid, trace);
+	make_span(phase, v, span);
+	put_hex(trace_text, trace, 16);
+	put_hex(span_text, span, 8);
+	snprintf(line, sizeof line, "traceparent: 00-%s-%s-01", trace_text, span_text);
+	add_line(r, line);
+}
+
+static void add_linef(struct http_request *r, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void add_linef(struct http_request *r, const char *fmt, ...)
+{
+	char line[CALL_KEY_SIZE + 256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(line, sizeof line, fmt, ap); /* keys have at most 255 bytes */
+	va_end(ap);
 	add_line(r, line);
 }
 
 static void add_own(struct http_request *r, enum http_phase phase, const struct http_values *v)
 {
-	char *line = mem_printf("Idempotency-Key: %s:%s", v->key, http_phase_name(phase));
-
-	add_line(r, line);
-	free(line);
-	add_trace(r, v->gid);
+	if (phase == HTTP_CALL) {
+		add_linef(r, "Idempotency-Key: %s", v->key);
+		add_linef(r, "Settle-Gid: %s", v->gid);
+		add_linef(r, "Settle-Step: %s", v->branch);
+		add_linef(r, "Settle-Direction: %s", v->undo ? "undo" : "do");
+		add_linef(r, "Settle-Attempt: %" PRIu32, v->attempt);
+	} else {
+		add_linef(r, "Idempotency-Key: %s:%s", v->key, http_phase_name(phase));
+	}
+	add_trace(r, phase, v);
 	/* Our bodies are small: to wait for a 100 Continue would cost a round trip. */
 	add_line(r, "Expect:");
 }

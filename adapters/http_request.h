@@ -1,8 +1,10 @@
 /* http_request.h - one request, ready to be sent.
  *
- * Every request carries the branch's key with its phase as `Idempotency-Key`, and a
- * `traceparent` whose trace id comes of the gid, so that all branches and phases of
- * a transaction share one trace.
+ * Every request carries the branch's key with its phase, or the call's key, as
+ * `Idempotency-Key`, and a `traceparent` whose trace id comes of the gid, so that all
+ * that a transaction asks for shares one trace.  Calls of sagas say in `Settle-Gid`
+ * and `Settle-Step` whom to tell of their end if it comes later, and in
+ * `Settle-Direction` and `Settle-Attempt` what they are.
  * Thread: no shared state. */
 #ifndef ADAPTERS_HTTP_REQUEST_H
 #define ADAPTERS_HTTP_REQUEST_H

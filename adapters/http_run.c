@@ -7,21 +7,16 @@
 #include <string.h>
 #include <utlist.h>
 
-static enum http_lane lane_of(const struct http_run *run)
-{
-	return run->phase == HTTP_PREPARE ? HTTP_LANE_PREPARE : HTTP_LANE_FINISH;
-}
-
 static void leave_lane(struct http_run *run)
 {
 	struct http_runner *r = run->runner;
 
 	if (run->waits) {
-		DL_DELETE(r->lanes[lane_of(run)].queue, run);
+		DL_DELETE(r->lanes[run->lane].queue, run);
 		adapter_timer_stop(r->loop, &run->timer);
 	}
 	if (run->out)
-		r->lanes[lane_of(run)].out--;
+		r->lanes[run->lane].out--;
 	run->waits = run->out = false;
 }
 
@@ -38,7 +33,7 @@ static void on_answer(struct http_exchange *x)
 {
 	struct http_run *run = x->owner;
 	struct http_runner *r = run->runner;
-	const enum http_lane lane = lane_of(run);
+	const enum http_lane lane = run->lane;
 
 	leave_lane(run);
 	http_verdict_of(x, &run->op->phases[run->phase], &r->config->secrets, &run->verdict);
@@ -54,7 +49,7 @@ static void run_send(struct http_run *run)
 
 	leave_lane(run);
 	run->out = true;
-	r->lanes[lane_of(run)].out++;
+	r->lanes[run->lane].out++;
 	run->x.request = &run->request;
 	run->x.timeout_ms = left < run->op->timeout_ms ? left : run->op->timeout_ms;
 	run->x.done = on_answer;
@@ -85,16 +80,16 @@ void http_run_start(struct http_run *run)
 
 	run->waits = true;
 	run->timer.fn = on_due;
-	DL_APPEND(r->lanes[lane_of(run)].queue, run);
+	DL_APPEND(r->lanes[run->lane].queue, run);
 	adapter_timer_set(r->loop, &run->timer, run->due_ms > now ? run->due_ms - now : 0);
 	if (run->due_ms > now) /* else the timer ends it at once */
-		fill_lane(r, lane_of(run));
+		fill_lane(r, run->lane);
 }
 
 void http_run_cancel(struct http_run *run, const char *why)
 {
 	struct http_runner *r = run->runner;
-	const enum http_lane lane = lane_of(run);
+	const enum http_lane lane = run->lane;
 	const bool sent = run->x.sent;
 
 	assert(run->waits || run->out);
@@ -116,6 +111,9 @@ enum rc http_run_init(struct http_run *run, struct http_runner *r, const struct 
 	run->runner = r;
 	run->op = op;
 	run->phase = phase;
+	run->lane = phase == HTTP_PREPARE || (phase == HTTP_CALL && !values->undo)
+			    ? HTTP_LANE_WORK
+			    : HTTP_LANE_FINISH;
 	return http_request_make(r->config, op, phase, values, &run->request, err);
 }
 
@@ -141,6 +139,6 @@ void http_runner_init(struct http_runner *r, const struct http_config *config,
 
 void http_runner_fini(struct http_runner *r)
 {
-	assert(r->lanes[HTTP_LANE_PREPARE].out == 0 && r->lanes[HTTP_LANE_FINISH].out == 0);
+	assert(r->lanes[HTTP_LANE_WORK].out == 0 && r->lanes[HTTP_LANE_FINISH].out == 0);
 	http_client_fini(&r->client);
 }

@@ -1,8 +1,8 @@
-/* http_run.h - one phase of one operation, from its arguments to a verdict.
+/* http_run.h - one request of one operation, from its arguments to a verdict.
  *
- * Runs wait in two lanes for their turn, prepares in the one, commits and rollbacks
- * in the other: prepares that hang at a slow service cannot hold up the decisions
- * that would free it.
+ * Runs wait in two lanes for their turn, prepares and actions in the one, commits,
+ * rollbacks and compensations in the other: those that hang at a slow service cannot
+ * hold up what would free it.
  * Rule: a run ends by its deadline, the wait included, with exactly one `done`.
  * Thread: the loop's. */
 #ifndef ADAPTERS_HTTP_RUN_H
@@ -10,7 +10,7 @@
 
 #include "adapters/http_verdict.h"
 
-enum http_lane { HTTP_LANE_PREPARE, HTTP_LANE_FINISH, HTTP_LANES };
+enum http_lane { HTTP_LANE_WORK, HTTP_LANE_FINISH, HTTP_LANES };
 
 struct http_runner {
 	const struct http_config *config;
@@ -34,6 +34,7 @@ struct http_run {
 	struct http_runner *runner;
 	const struct http_operation *op;
 	enum http_phase phase;
+	enum http_lane lane;
 	struct http_request request;
 	struct http_exchange x;
 	struct adapter_timer timer; /* while it waits */

@@ -19,17 +19,9 @@ static enum rc wrong(struct err *err, const struct yaml_node *at, const char *wh
 
 /* These are the adapter's, or decide where the message ends. */
 static const char *const own_headers[] = {
-	"Connection",
-	"Content-Length",
-	"Expect",
-	"Host",
-	"Idempotency-Key",
-	"TE",
-	"Trailer",
-	"Transfer-Encoding",
-	"traceparent",
-	"Upgrade",
-	NULL,
+	"Connection",     "Content-Length",    "Expect",      "Host",        "Idempotency-Key",
+	"Settle-Attempt", "Settle-Direction",  "Settle-Gid",  "Settle-Step", "TE",
+	"Trailer",        "Transfer-Encoding", "traceparent", "Upgrade",     NULL,
 };
 
 static enum rc check_name(const struct yaml_node *key, struct err *err)
@@ -121,7 +113,7 @@ static enum rc read_method(const struct yaml_node *map, struct http_spec *out, s
 static enum rc read_path(const struct yaml_node *map, const struct http_scope *scope,
 			 struct http_spec *out, struct err *err)
 {
-	const struct http_scope no_secrets = {scope->args, scope->n_args, NULL};
+	const struct http_scope no_secrets = {scope->args, scope->n_args, NULL, scope->call};
 	const struct yaml_node *node = yaml_get(map, "path");
 
 	if (node == NULL || node->kind != YAML_SCALAR || node->text[0] != '/')
@@ -161,7 +153,7 @@ enum rc http_spec_read(const struct yaml_node *map, const struct http_scope *sco
 		       struct http_spec *out, struct err *err)
 {
 	static const char *const known[] = {"method", "path", "body", "headers", "gone", NULL};
-	const struct http_scope no_secrets = {scope->args, scope->n_args, NULL};
+	const struct http_scope no_secrets = {scope->args, scope->n_args, NULL, scope->call};
 	const struct yaml_node *body;
 	enum rc rc = yaml_only(map, known, "a request", err);
 

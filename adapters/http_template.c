@@ -20,7 +20,7 @@ struct maker {
 bool http_name_taken(const char *name)
 {
 	return strcmp(name, "gid") == 0 || strcmp(name, "branch") == 0 ||
-	       strcmp(name, "key") == 0 ||
+	       strcmp(name, "key") == 0 || strcmp(name, "step") == 0 ||
 	       strncmp(name, secret_prefix, sizeof secret_prefix - 1) == 0;
 }
 
@@ -78,9 +78,9 @@ static enum rc add_arg(struct maker *m, const struct yaml_node *at, const char *
 		return RC_OK;
 	}
 	return err_set_at(m->err, RC_INVALID, at->line, at->column,
-			  "{%.64s} is neither an argument that may be used here, nor gid, branch, "
+			  "{%.64s} is neither an argument that may be used here, nor gid, %s, "
 			  "key or secret.NAME; a brace itself is written {{",
-			  name);
+			  name, m->scope->call ? "step" : "branch");
 }
 
 static enum rc add_reference(struct maker *m, const struct yaml_node *at, const char *name,
@@ -89,12 +89,19 @@ static enum rc add_reference(struct maker *m, const struct yaml_node *at, const 
 	static const struct {
 		const char *name;
 		enum http_piece_kind kind;
-	} own[] = {{"gid", HTTP_PIECE_GID}, {"branch", HTTP_PIECE_BRANCH}, {"key", HTTP_PIECE_KEY}};
+		bool in_call, in_branch;
+	} own[] = {
+		{"gid", HTTP_PIECE_GID, true, true},
+		{"branch", HTTP_PIECE_BRANCH, false, true},
+		{"step", HTTP_PIECE_STEP, true, false},
+		{"key", HTTP_PIECE_KEY, true, true},
+	};
 
 	if (strncmp(name, secret_prefix, sizeof secret_prefix - 1) == 0)
 		return add_secret(m, at, name + sizeof secret_prefix - 1);
 	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++) {
-		if (strcmp(own[i].name, name) != 0)
+		if (strcmp(own[i].name, name) != 0 ||
+		    !(m->scope->call ? own[i].in_call : own[i].in_branch))
 			continue;
 		end_text(m);
 		add_piece(m, own[i].kind)->whole = whole;

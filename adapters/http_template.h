@@ -1,7 +1,8 @@
 /* http_template.h - text with `{name}` in it: paths, headers, bodies.
  *
  * `{name}` is an argument of the operation, `{gid}`, `{branch}` and `{key}` are the
- * branch's, `{secret.NAME}` is a secret; `{{` and `}}` are braces.
+ * branch's, `{gid}`, `{step}` and `{key}` a call's, `{secret.NAME}` is a secret; `{{`
+ * and `}}` are braces.
  * Rule: a value never becomes more than the value it was put in as: in a path it is
  * percent-encoded and no dot segment, in a header it has no control character, in a
  * body it stays inside its JSON value.
@@ -15,12 +16,14 @@
 #include "base/yaml.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* What a template may refer to. */
 struct http_scope {
 	const char *const *args;
 	size_t n_args;
 	const struct http_secrets *secrets; /* NULL: none may stand here */
+	bool call;                          /* of a saga; else a branch */
 };
 
 enum http_piece_kind {
@@ -28,6 +31,7 @@ enum http_piece_kind {
 	HTTP_PIECE_ARG,
 	HTTP_PIECE_GID,
 	HTTP_PIECE_BRANCH,
+	HTTP_PIECE_STEP,
 	HTTP_PIECE_KEY,
 };
 
@@ -44,10 +48,12 @@ struct http_template {
 	size_t n;
 };
 
-/* The values of one branch. */
+/* The values of one branch, or of one call. */
 struct http_values {
-	const char *gid, *branch, *key;
+	const char *gid, *branch, *key; /* of a call: `branch` is the step */
 	const struct http_args *args;
+	bool undo; /* these are a call's */
+	uint32_t attempt;
 };
 
 /* Makes a template of a text (a path, a header) or of any value (a JSON body, where

@@ -117,6 +117,15 @@ static bool passing(long status)
 	return status == 408 || status == 425 || status == 429 || status >= 500;
 }
 
+/* 500, 502 and 504 may come when the work is done already, and so may a 503 of a
+ * proxy that lost its service; one that names a time was made by who did not begin. */
+static bool turns_away(const struct http_exchange *x)
+{
+	if (x->resent)
+		return false; /* the first of the two may have been let in */
+	return x->status < 500 || (x->status == 503 && x->retry_after_s > 0);
+}
+
 static void judge_no(struct http_verdict *v, const struct http_exchange *x,
 		     const struct http_spec *spec, const struct http_secrets *secrets)
 {
@@ -124,6 +133,7 @@ static void judge_no(struct http_verdict *v, const struct http_exchange *x,
 
 	if (passing(x->status)) {
 		v->end = HTTP_RETRY;
+		v->turned_away = turns_away(x);
 		say_status(v, x, secrets, "");
 	} else if (x->resent) {
 		/* The first of the two may be what the second stumbled over. */

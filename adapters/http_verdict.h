@@ -20,6 +20,9 @@ enum http_end {
 struct http_verdict {
 	enum http_end end;
 	bool clean;
+	/* RETRY: the service turned it away, to come again later, by a status that says
+	 * that nothing was done. */
+	bool turned_away;
 	long retry_after_s; /* 0: not told */
 	struct bytes output;
 	char *reason; /* unless DONE; no secret is in it; for free() */

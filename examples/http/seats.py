@@ -3,9 +3,11 @@
 
     seats.py PORT FILE
 
-It shows what the http adapter asks of a service (docs/adapters/http.md): a hold that
-keeps the seat, a confirm and a cancel by the hold's key, each of which may come more
-than once; and a cancel that comes before its hold, or without one, is remembered.
+It shows what the http adapter asks of a service (docs/adapters/http.md).  For atomic
+groups: a hold that keeps the seat, a confirm and a cancel by the hold's key, each of
+which may come more than once; and a cancel that comes before its hold, or without one,
+is remembered.  For sagas: a booking and its undoing, named by transaction and step,
+with the same rules.
 """
 import json
 import sqlite3
@@ -52,6 +54,21 @@ def cancel(db, key):
     return 200, {}
 
 
+def book(db, key, body):
+    """A saga's action: sold at once, and once only."""
+    status, said = hold(db, key, body)
+    if status < 300:
+        confirm(db, key)
+    return status, said
+
+
+def undo(db, key):
+    """Its compensation: also of what was never booked, and then for ever."""
+    db.execute("INSERT INTO hold VALUES (?, NULL, NULL, 'cancelled') "
+               "ON CONFLICT (key) DO UPDATE SET state = 'cancelled'", (key,))
+    return 200, {}
+
+
 class Seats(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps connections
 
@@ -74,12 +91,19 @@ class Seats(BaseHTTPRequestHandler):
                 return hold(db, parts[1], body)
             if len(parts) == 3 and parts[0] == "holds" and parts[2] == "confirmed":
                 return confirm(db, parts[1])
+            if len(parts) == 3 and parts[0] == "bookings":
+                return book(db, "/".join(parts[1:]), body)
             return 404, {"detail": "no such path"}
         self.answer(act)
 
     def do_DELETE(self):
-        self.answer(lambda db, parts, body: cancel(db, parts[1]) if parts[0] == "holds"
-                    else (404, {"detail": "no such path"}))
+        def act(db, parts, body):
+            if len(parts) == 2 and parts[0] == "holds":
+                return cancel(db, parts[1])
+            if len(parts) == 3 and parts[0] == "bookings":
+                return undo(db, "/".join(parts[1:]))
+            return 404, {"detail": "no such path"}
+        self.answer(act)
 
     def do_GET(self):
         def act(db, parts, body):

@@ -38,12 +38,11 @@ static void on_ready(void *arg, const char *problem)
 	snprintf(r->problem, sizeof r->problem, "%s", problem != NULL ? problem : "");
 }
 
-struct xr *xr_open(const char *dir, const char *operations, const char *more)
+/* Takes `text`. */
+static struct xr *open_text(const char *dir, char *text)
 {
 	struct xr *r = calloc(1, sizeof *r);
 	struct err err = {0};
-	char *text = textf("adapter: exec\nstate: %s/state.db\ndirectory: %s\n%soperations:\n%s",
-			   dir, dir, more, operations);
 	struct adapter_host host = {
 		.cluster = "test", .agent = "agent-a", .incarnation = 1, .ready = on_ready};
 
@@ -61,6 +60,19 @@ struct xr *xr_open(const char *dir, const char *operations, const char *more)
 	r->inside = false;
 	free(text);
 	return r;
+}
+
+struct xr *xr_open(const char *dir, const char *operations, const char *more)
+{
+	return open_text(dir, textf("adapter: exec\nstate: %s/state.db\ndirectory: %s\n"
+				    "%soperations:\n%s",
+				    dir, dir, more, operations));
+}
+
+struct xr *xr_open_stateless(const char *dir, const char *operations)
+{
+	return open_text(dir,
+			 textf("adapter: exec\ndirectory: %s\noperations:\n%s", dir, operations));
 }
 
 static void on_wake(uv_timer_t *t)
@@ -143,6 +155,7 @@ static void on_done(const struct adapter_answer *answer, void *arg)
 	NEED(!call->rig->inside, "called back from inside a call");
 	call->answers++;
 	call->kind = answer->kind;
+	call->retry_after_ms = answer->retry_after_ms;
 	call->reason = answer->reason != NULL ? textf("%s", answer->reason) : NULL;
 	call->output = answer->output.size > 0
 			       ? textf("%.*s", (int)answer->output.size, answer->output.data)
@@ -234,6 +247,65 @@ void xr_cancel(struct xr *r, const char *gid)
 	r->inside = false;
 }
 
+/* What is given is only borrowed. */
+struct xr_call *xr_call_in(struct xr *r, const struct adapter_call *given)
+{
+	struct xr_call *call = new_call(r);
+	char *gid = textf("%s", given->gid), *step = textf("%s", given->step),
+	     *operation = textf("%s", given->operation),
+	     *args = textf("%.*s", (int)given->args.size, given->args.data);
+	struct adapter_call copy = *given;
+
+	copy.gid = gid;
+	copy.step = step;
+	copy.operation = operation;
+	copy.args.data = args;
+	r->inside = true;
+	adapter_exec.call(r->self, &copy, on_done, call);
+	r->inside = false;
+	free(gid);
+	free(step);
+	free(operation);
+	free(args);
+	return call;
+}
+
+struct xr_call *xr_do(struct xr *r, const char *gid, const char *op, const char *args)
+{
+	return xr_call_in(r, &(struct adapter_call){.gid = gid,
+						    .step = "st",
+						    .attempt = 1,
+						    .operation = op,
+						    .args = {args, strlen(args)},
+						    .timeout_ms = 20000});
+}
+
+struct xr_call *xr_undo(struct xr *r, const char *gid, const char *op, const char *args)
+{
+	return xr_call_in(r, &(struct adapter_call){.gid = gid,
+						    .step = "st",
+						    .undo = true,
+						    .attempt = 1,
+						    .operation = op,
+						    .args = {args, strlen(args)},
+						    .timeout_ms = 20000});
+}
+
+void xr_cancel_call(struct xr *r, const char *gid, bool undo)
+{
+	r->inside = true;
+	adapter_exec.cancel_call(r->self, gid, "st", undo);
+	r->inside = false;
+}
+
+struct resource_info xr_info(struct xr *r)
+{
+	struct resource_info info;
+
+	adapter_exec.describe(r->self, &info);
+	return info;
+}
+
 const char *xr_word(struct xr_call *call)
 {
 	static const char *const words[] = {
@@ -241,6 +313,8 @@ const char *xr_word(struct xr_call *call)
 		[RESULT_READ_ONLY] = "read-only", [RESULT_REFUSED] = "refused",
 		[RESULT_COMMITTED] = "committed", [RESULT_ROLLED_BACK] = "rolled-back",
 		[RESULT_HAZARD] = "hazard",       [RESULT_UNKNOWN] = "unknown",
+		[RESULT_DONE] = "done",           [RESULT_RETRY] = "retry",
+		[RESULT_PENDING] = "pending",
 	};
 
 	XR_UNTIL(call->rig, 30, call->answers > 0);

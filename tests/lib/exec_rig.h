@@ -16,7 +16,8 @@ struct xr_call {
 	int answers; /* must become 1 */
 	enum result_kind kind;
 	char *output, *reason; /* NULL: none */
-	enum rc rc;            /* of a list */
+	uint32_t retry_after_ms;
+	enum rc rc; /* of a list */
 	size_t n;
 	char *first; /* of a list: "epoch gid branch" of its first */
 };
@@ -37,6 +38,8 @@ char *xr_dir(void);
 /* Opens with the operations of `operations` (YAML, indented by two) and more lines of
  * the resource's map; cluster `test`, resource `box`. Does not wait. */
 struct xr *xr_open(const char *dir, const char *operations, const char *more);
+/* The same without the line `state`. */
+struct xr *xr_open_stateless(const char *dir, const char *operations);
 struct xr *xr_serve(struct xr *r);
 /* Closes, checks that nothing is left (handles, children), frees, with all calls. */
 void xr_close(struct xr *r);
@@ -64,6 +67,13 @@ struct xr_call *xr_commit(struct xr *r, const char *gid, bool repeat);
 struct xr_call *xr_rollback(struct xr *r, const char *gid);
 struct xr_call *xr_list(struct xr *r);
 void xr_cancel(struct xr *r, const char *gid);
+
+/* Calls of a saga: step `st`, attempt 1, but for _call_in. */
+struct xr_call *xr_do(struct xr *r, const char *gid, const char *op, const char *args);
+struct xr_call *xr_undo(struct xr *r, const char *gid, const char *op, const char *args);
+struct xr_call *xr_call_in(struct xr *r, const struct adapter_call *given);
+void xr_cancel_call(struct xr *r, const char *gid, bool undo);
+struct resource_info xr_info(struct xr *r);
 
 const char *xr_word(struct xr_call *call);
 #define XR_IS(call, expected)                                                                     \

@@ -101,6 +101,8 @@ void shop_close(struct shop *r)
 	free(r);
 }
 
+enum { STANDARD_MS = 20000 };
+
 static struct shop_call *new_call(struct shop *r)
 {
 	struct shop_call *call = calloc(1, sizeof *call);
@@ -120,6 +122,7 @@ static void on_done(const struct adapter_answer *answer, void *arg)
 	NEED(!call->done, "answered twice");
 	call->done = true;
 	call->kind = answer->kind;
+	call->retry_after_ms = answer->retry_after_ms;
 	call->reason = answer->reason ? textf("%s", answer->reason) : NULL;
 	call->output = answer->output.size > 0
 			       ? textf("%.*s", (int)answer->output.size, answer->output.data)
@@ -167,8 +170,6 @@ static struct shop_call *work(struct shop *r, const char *gid, const char *op, c
 	free(copy);
 	return call;
 }
-
-enum { STANDARD_MS = 20000 };
 
 struct shop_call *shop_prepare(struct shop *r, const char *gid, const char *op, const char *args)
 {
@@ -228,6 +229,65 @@ void shop_cancel(struct shop *r, const char *gid)
 	r->inside = false;
 }
 
+/* What is given is only borrowed. */
+struct shop_call *shop_call_in(struct shop *r, const struct adapter_call *given)
+{
+	struct shop_call *call = new_call(r);
+	char *gid = textf("%s", given->gid), *step = textf("%s", given->step),
+	     *operation = textf("%s", given->operation),
+	     *args = textf("%.*s", (int)given->args.size, given->args.data);
+	struct adapter_call copy = *given;
+
+	copy.gid = gid;
+	copy.step = step;
+	copy.operation = operation;
+	copy.args.data = args;
+	r->inside = true;
+	adapter_http.call(r->self, &copy, on_done, call);
+	r->inside = false;
+	free(gid);
+	free(step);
+	free(operation);
+	free(args);
+	return call;
+}
+
+struct shop_call *shop_do(struct shop *r, const char *gid, const char *op, const char *args)
+{
+	return shop_call_in(r, &(struct adapter_call){.gid = gid,
+						      .step = "st",
+						      .attempt = 1,
+						      .operation = op,
+						      .args = {args, strlen(args)},
+						      .timeout_ms = STANDARD_MS});
+}
+
+struct shop_call *shop_undo(struct shop *r, const char *gid, const char *op, const char *args)
+{
+	return shop_call_in(r, &(struct adapter_call){.gid = gid,
+						      .step = "st",
+						      .undo = true,
+						      .attempt = 1,
+						      .operation = op,
+						      .args = {args, strlen(args)},
+						      .timeout_ms = STANDARD_MS});
+}
+
+void shop_cancel_call(struct shop *r, const char *gid, bool undo)
+{
+	r->inside = true;
+	adapter_http.cancel_call(r->self, gid, "st", undo);
+	r->inside = false;
+}
+
+struct resource_info shop_info(struct shop *r)
+{
+	struct resource_info info;
+
+	adapter_http.describe(r->self, &info);
+	return info;
+}
+
 const char *shop_word(struct shop_call *call)
 {
 	static const char *const words[] = {
@@ -235,6 +295,8 @@ const char *shop_word(struct shop_call *call)
 		[RESULT_READ_ONLY] = "read-only", [RESULT_REFUSED] = "refused",
 		[RESULT_COMMITTED] = "committed", [RESULT_ROLLED_BACK] = "rolled-back",
 		[RESULT_HAZARD] = "hazard",       [RESULT_UNKNOWN] = "unknown",
+		[RESULT_DONE] = "done",           [RESULT_RETRY] = "retry",
+		[RESULT_PENDING] = "pending",
 	};
 
 	RUN_UNTIL(call->shop, 30, call->done);

@@ -16,7 +16,8 @@ struct shop_call {
 	bool done;
 	enum result_kind kind;
 	char *output, *reason; /* NULL: none */
-	enum rc rc;            /* of a list */
+	uint32_t retry_after_ms;
+	enum rc rc; /* of a list */
 	size_t n;
 	char **branches; /* of a list: "epoch gid branch" */
 };
@@ -61,6 +62,13 @@ struct shop_call *shop_commit(struct shop *r, const char *gid, bool repeat);
 struct shop_call *shop_rollback(struct shop *r, const char *gid);
 struct shop_call *shop_list(struct shop *r);
 void shop_cancel(struct shop *r, const char *gid);
+
+/* Calls of a saga: step `st`, attempt 1, but for _call_in. */
+struct shop_call *shop_do(struct shop *r, const char *gid, const char *op, const char *args);
+struct shop_call *shop_undo(struct shop *r, const char *gid, const char *op, const char *args);
+struct shop_call *shop_call_in(struct shop *r, const struct adapter_call *given);
+void shop_cancel_call(struct shop *r, const char *gid, bool undo);
+struct resource_info shop_info(struct shop *r);
 
 /* Waits for the answer and gives the word for its kind. */
 const char *shop_word(struct shop_call *call);
