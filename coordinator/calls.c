@@ -38,7 +38,7 @@ enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *er
 	if (rc != RC_OK)
 		return rc;
 	snprintf(what, sizeof what, "step %s%s", st->name, undo ? ", compensation" : "");
-	rc = plan_check_args(e, what, work->resource, work->operation, args, err);
+	rc = plan_check_args(e, what, work->resource, work->operation, args, false, err);
 	if (rc == RC_OK)
 		st->args = args;
 	else

@@ -193,7 +193,7 @@ static enum rc begin_plain(struct engine *e, const struct submit *s, const struc
 	struct record *r;
 	enum rc rc = workflow_group(w, 0, false, &data, &plan, err);
 
-	if (rc == RC_OK && (rc = plan_check(e, &plan, err)) != RC_OK)
+	if (rc == RC_OK && (rc = plan_check(e, &plan, true, err)) != RC_OK)
 		plan_fini(&plan);
 	if (rc != RC_OK)
 		return rc;

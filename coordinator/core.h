@@ -346,13 +346,15 @@ void catalog_fini(struct engine *e);
 
 /* ---- plans.c: what is asked for against what resources can do ---- */
 
-/* Every operation must be declared, and its arguments be exactly those declared. */
-enum rc plan_check(struct engine *e, const struct plan *plan, struct err *err);
+/* The arguments must be exactly those declared.  With `declared` the operation must be as
+ * well; a saga that was begun goes on without: the catalog is written lazily, and a
+ * restart may have lost what its agent will declare again. */
+enum rc plan_check(struct engine *e, const struct plan *plan, bool declared, struct err *err);
 /* Every resource and operation of a saga must be known, and serve what is asked. */
 enum rc plan_check_saga(struct engine *e, const struct workflow *w, struct err *err);
 /* The arguments of one call, `what` says whose ("step pay"). */
 enum rc plan_check_args(struct engine *e, const char *what, const char *resource,
-			const char *operation, const char *args, struct err *err);
+			const char *operation, const char *args, bool declared, struct err *err);
 
 /* ---- history.c ---- */
 

@@ -66,7 +66,7 @@ enum rc group_begin(struct engine *e, struct txn *t, size_t step, struct err *er
 	json_decref(input);
 	if (rc != RC_OK)
 		return rc;
-	rc = plan_check(e, &plan, err);
+	rc = plan_check(e, &plan, false, err);
 	if (rc != RC_OK) {
 		plan_fini(&plan);
 		return rc;

@@ -53,14 +53,14 @@ static enum rc check_names(const char *what, const char *resource, const struct 
 }
 
 enum rc plan_check_args(struct engine *e, const char *what, const char *resource,
-			const char *operation, const char *text, struct err *err)
+			const char *operation, const char *text, bool declared, struct err *err)
 {
 	const struct operation_info *op = find(e, what, resource, operation, err);
 	json_t *args;
 	enum rc rc;
 
 	if (op == NULL)
-		return err->code;
+		return declared ? err->code : RC_OK;
 	args = json_loads(text, 0, NULL);
 	rc = check_names(what, resource, op, args, err);
 	json_decref(args);
@@ -79,7 +79,7 @@ static enum rc check_serves(struct engine *e, const char *what, const char *reso
 		       group ? "takes part in no atomic group" : "serves no calls of sagas");
 }
 
-enum rc plan_check(struct engine *e, const struct plan *plan, struct err *err)
+enum rc plan_check(struct engine *e, const struct plan *plan, bool declared, struct err *err)
 {
 	for (size_t i = 0; i < plan->n_branches; i++) {
 		const struct plan_branch *b = &plan->branches[i];
@@ -87,8 +87,8 @@ enum rc plan_check(struct engine *e, const struct plan *plan, struct err *err)
 		enum rc rc;
 
 		snprintf(what, sizeof what, "branch %s", b->name);
-		rc = plan_check_args(e, what, b->resource, b->operation, b->args, err);
-		if (rc == RC_OK)
+		rc = plan_check_args(e, what, b->resource, b->operation, b->args, declared, err);
+		if (rc == RC_OK && declared)
 			rc = check_serves(e, what, b->resource, true, err);
 		if (rc != RC_OK)
 			return rc;

@@ -47,6 +47,9 @@ static void reply(void *self, uint64_t poll, const struct reply *r)
 		s->kind = c->kind;
 		s->epoch = c->id.epoch;
 		s->repeat = c->repeat;
+		s->attempt = c->attempt;
+		snprintf(s->args, sizeof s->args, "%.*s", (int)c->args.size,
+			 c->args.size > 0 ? c->args.data : "");
 		copy(s->agent, sizeof s->agent, agent);
 		copy(s->gid, sizeof s->gid, c->id.gid);
 		copy(s->branch, sizeof s->branch, c->id.branch);
@@ -92,7 +95,9 @@ void world_agent(const char *agent, uint64_t incarnation, const char *resource, 
 				     .operations = &op,
 				     .n_operations = 1,
 				     .one_phase = w.one_phase,
-				     .groups = true};
+				     .groups = true,
+				     .calls = true,
+				     .exact = w.exact};
 	struct poll p = {
 		.incarnation = incarnation, .hello = true, .resources = &info, .n_resources = 1};
 
@@ -123,6 +128,13 @@ void world_result(const char *agent, uint64_t incarnation, const char *gid, cons
 	struct poll p = {.incarnation = incarnation, .results = &r, .n_results = 1};
 
 	ck_assert_ptr_nonnull(c);
+	if (command_is_call(c->kind)) {
+		r.call = c->kind;
+		r.attempt = c->attempt;
+	}
+	if (w.output != NULL)
+		r.output = (struct bytes){w.output, strlen(w.output)};
+	w.output = NULL;
 	r.id = (struct branch_id){c->resource, gid, c->epoch, branch};
 	poll_with(agent, &p);
 }
@@ -150,6 +162,7 @@ static void answer(void *self, uint64_t client, enum answer_code code, char *jso
 	copy(a->status, sizeof a->status, json_string_value(json_object_get(j, "status")));
 	copy(a->reason, sizeof a->reason, json_string_value(json_object_get(j, "reason")));
 	copy(a->text, sizeof a->text, text);
+	copy(a->json, sizeof a->json, json);
 	a->client = client;
 	json_decref(j);
 	free(json);
@@ -175,8 +188,8 @@ const char *world_status(const char *gid)
 	return a->code == ANSWER_NOT_FOUND ? "none" : a->status;
 }
 
-void world_submit_text(uint64_t client, const char *gid, const char *definition,
-		       enum wait_for wait, int salt)
+void world_submit_text(uint64_t client, const char *gid, const char *definition, enum wait_for wait,
+		       int salt)
 {
 	unsigned char hash[BODY_HASH_SIZE] = {(unsigned char)salt};
 	struct submit s = {.gid = gid,
@@ -219,8 +232,12 @@ static void load_record(struct record *r, void *arg)
 
 static void engine_up(void)
 {
-	const struct engine_settings settings = {
-		.cluster = "test", .epoch = ++w.epoch, .timeout_ms = 5000, .max_in_flight = 20};
+	const struct engine_settings settings = {.cluster = "test",
+						 .epoch = ++w.epoch,
+						 .timeout_ms = 5000,
+						 .max_in_flight = 20,
+						 .call_ms = 5000,
+						 .seed = 1};
 	const struct journal_port journal = memory_journal_port(w.journal);
 	const struct link_port agents = {.reply = reply};
 	const struct client_port clients = {.answer = answer};

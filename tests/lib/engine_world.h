@@ -16,6 +16,8 @@ struct world_command {
 	char agent[32], gid[65], branch[65], resource[65];
 	uint64_t epoch;
 	bool repeat;
+	uint32_t attempt;
+	char args[256];
 };
 
 struct world_answer {
@@ -24,6 +26,7 @@ struct world_answer {
 	char status[32];
 	char reason[512];
 	char text[512];
+	char json[4096];
 };
 
 struct world {
@@ -31,9 +34,11 @@ struct world {
 	uint64_t now_us, epoch;
 	struct memory_journal *journal; /* what a crash leaves is in it */
 	uint64_t next_poll;
-	bool one_phase;  /* what agents say of their resources */
-	uint64_t late;   /* how many polls ago the next one was made */
-	uint32_t window; /* of every poll, as the last world_poll said */
+	bool one_phase; /* what agents say of their resources */
+	bool exact;
+	const char *output; /* of the next result */
+	uint64_t late;      /* how many polls ago the next one was made */
+	uint32_t window;    /* of every poll, as the last world_poll said */
 	struct {
 		uint64_t id;
 		char agent[32];
@@ -75,8 +80,8 @@ void world_pipe_lost(const char *agent);
  * `client`. `salt` makes its hash. */
 void world_submit(uint64_t client, const char *gid, size_t branches, enum wait_for wait, int salt);
 /* The same of any workflow's text. */
-void world_submit_text(uint64_t client, const char *gid, const char *definition,
-		       enum wait_for wait, int salt);
+void world_submit_text(uint64_t client, const char *gid, const char *definition, enum wait_for wait,
+		       int salt);
 
 /* How many commands of a kind were sent for a branch; the last one. */
 size_t world_sent(const char *gid, const char *branch, enum command_kind kind);
