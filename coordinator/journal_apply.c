@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_prune.h"
+#include "coordinator/journal_row.h"
 
 #include <stdlib.h>
 
@@ -36,8 +37,8 @@ static const char *const texts[STATEMENTS] = {
 		" ON CONFLICT(seq) DO UPDATE SET state = ?2, finished_us = ?3, epoch = ?4,"
 		" workflow = ?6, reason = ?7, hash = ?8, detail = ?9, parent = ?10 WHERE gid = ?5",
 	[END] = "UPDATE txn SET state = ?2, finished_us = ?3 WHERE seq = ?1 AND gid = ?4",
-	[STEP] = "INSERT INTO step(seq, n, detail) VALUES(?1, ?2, ?3)"
-		 " ON CONFLICT(seq, n) DO UPDATE SET detail = ?3",
+	[STEP] = "INSERT INTO step(key, detail) VALUES(?1, ?2)"
+		 " ON CONFLICT(key) DO UPDATE SET detail = ?2",
 	[EVENT] = "INSERT INTO event(seq, n, at_us, json) VALUES(?1, ?2, ?3, ?4)",
 	[EVENT_OUT] = "DELETE FROM event WHERE seq = ?1 AND n = ?2",
 	[RESOURCE] = "INSERT INTO resource(name, adapter, one_phase, operations, calls, exact,"
@@ -162,9 +163,8 @@ static enum rc step(struct apply *a, const struct write *w, struct err *err)
 	const struct write_step *step = &w->step;
 	sqlite3_stmt *s = a->stmts[STEP];
 
-	bind_number(s, 1, w->seq);
-	bind_number(s, 2, step->n);
-	if (sqlite3_bind_blob64(s, 3, step->detail, step->detail_size, SQLITE_STATIC) != SQLITE_OK)
+	sqlite3_bind_int64(s, 1, row_step_key(w->seq, step->n));
+	if (sqlite3_bind_blob64(s, 2, step->detail, step->detail_size, SQLITE_STATIC) != SQLITE_OK)
 		return db_fail(a->db, texts[STEP], err);
 	return run(a, STEP, err);
 }

@@ -6,7 +6,7 @@
 #include "coordinator/journal_prune.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
-#include "coordinator/record.h"
+#include "coordinator/journal_row.h"
 
 #include <stdlib.h>
 
@@ -19,7 +19,7 @@ static const char *const texts[STATEMENTS] = {
 		" WHERE saga.seq = t.parent AND saga.state NOT IN (6, 7)))"
 		" ORDER BY seq LIMIT ?2",
 	[EVENTS] = "DELETE FROM event WHERE seq = ?1",
-	[STEPS] = "DELETE FROM step WHERE seq = ?1",
+	[STEPS] = "DELETE FROM step WHERE key BETWEEN ?1 AND ?2",
 	[ROW] = "DELETE FROM txn WHERE seq = ?1",
 	[NEXT_HISTORY] =
 		"SELECT e.seq, EXISTS(SELECT 1 FROM txn WHERE txn.seq = e.seq) FROM event e"
@@ -61,11 +61,11 @@ void prune_close(struct prune *p)
 }
 
 /* Adds the deleted rows to `*rows`. */
-static enum rc forget(struct prune *p, int which, sqlite3_int64 seq, size_t *rows, struct err *err)
+static enum rc forget(struct prune *p, int which, sqlite3_int64 key, size_t *rows, struct err *err)
 {
 	sqlite3_stmt *stmt = p->stmts[which];
 
-	sqlite3_bind_int64(stmt, 1, seq);
+	sqlite3_bind_int64(stmt, 1, key);
 	if (sqlite3_step(stmt) != SQLITE_DONE)
 		return db_fail(p->db, texts[which], err);
 	sqlite3_reset(stmt);
@@ -73,12 +73,20 @@ static enum rc forget(struct prune *p, int which, sqlite3_int64 seq, size_t *row
 	return RC_OK;
 }
 
+static enum rc forget_steps(struct prune *p, sqlite3_int64 seq, size_t *rows, struct err *err)
+{
+	const sqlite3_int64 first = row_step_key((uint64_t)seq, 0);
+
+	sqlite3_bind_int64(p->stmts[STEPS], 2, first + STEP_KEYS - 1);
+	return forget(p, STEPS, first, rows, err);
+}
+
 static enum rc forget_all(struct prune *p, sqlite3_int64 seq, size_t *rows, struct err *err)
 {
 	enum rc rc = forget(p, EVENTS, seq, rows, err);
 
 	if (rc == RC_OK)
-		rc = forget(p, STEPS, seq, rows, err);
+		rc = forget_steps(p, seq, rows, err);
 	return rc == RC_OK ? forget(p, ROW, seq, rows, err) : rc;
 }
 

@@ -23,7 +23,7 @@ static const char *const texts[READ_STATEMENTS] = {
 		" WHERE state <> 6 AND state IN (1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15)"
 		" ORDER BY seq",
 	[READ_RESOURCES] = "SELECT " CATALOG_COLUMNS " FROM resource ORDER BY name",
-	[READ_STEPS] = "SELECT n, detail FROM step WHERE seq = ?1",
+	[READ_STEPS] = "SELECT key, detail FROM step WHERE key BETWEEN ?1 AND ?2",
 	[READ_LAST_EVENT] = "SELECT max(n) FROM event WHERE seq = ?1",
 	[READ_EVENTS] = "SELECT n, at_us, json FROM event WHERE seq = ?1 AND n > ?2 ORDER BY n"
 			" LIMIT ?3",
@@ -83,7 +83,8 @@ static enum rc read_steps(struct reader *rd, struct record *r, struct err *err)
 	enum rc rc = RC_OK;
 	int step;
 
-	sqlite3_bind_int64(stmt, 1, (sqlite3_int64)r->seq);
+	sqlite3_bind_int64(stmt, 1, row_step_key(r->seq, 0));
+	sqlite3_bind_int64(stmt, 2, row_step_key(r->seq, STEP_KEYS - 1));
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW && rc == RC_OK)
 		rc = row_read_step(stmt, r, err);
 	if (rc == RC_OK && step != SQLITE_DONE)

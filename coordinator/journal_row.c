@@ -23,10 +23,13 @@ static char *column_text(sqlite3_stmt *stmt, int column)
 
 enum rc row_read_columns(sqlite3_stmt *stmt, struct record *r, struct err *err)
 {
+	const sqlite3_int64 seq = sqlite3_column_int64(stmt, 0);
 	const int state = sqlite3_column_int(stmt, 1);
 	const char *gid = (const char *)sqlite3_column_text(stmt, 4);
 	const void *hash = sqlite3_column_blob(stmt, 7);
 
+	if (seq < 1 || seq > ROW_SEQ_MAX)
+		return damaged(stmt, "no such number", err);
 	if (state < 1 || state >= TXN_STATES)
 		return damaged(stmt, "its state", err);
 	if (gid == NULL || !id_valid(gid, GID_MAX))
@@ -35,7 +38,7 @@ enum rc row_read_columns(sqlite3_stmt *stmt, struct record *r, struct err *err)
 		return damaged(stmt, "its hash", err);
 	memcpy(r->gid, gid, strlen(gid) + 1);
 	memcpy(r->hash, hash, BODY_HASH_SIZE);
-	r->seq = (uint64_t)sqlite3_column_int64(stmt, 0);
+	r->seq = (uint64_t)seq;
 	r->state = (enum txn_state)state;
 	r->epoch = (uint64_t)sqlite3_column_int64(stmt, 3);
 	if (record_finished(r->state)) /* else the column only keeps the place */
@@ -58,7 +61,7 @@ enum rc row_read_detail(sqlite3_stmt *stmt, struct record *r, struct err *err)
 
 enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, struct err *err)
 {
-	const sqlite3_int64 n = sqlite3_column_int64(stmt, 0);
+	const sqlite3_int64 n = sqlite3_column_int64(stmt, 0) - row_step_key(r->seq, 0);
 	const void *detail = sqlite3_column_blob(stmt, 1);
 	struct err inner;
 

@@ -27,8 +27,7 @@ static const char *const steps[JOURNAL_VERSION] = {
 	 * its place in the row's head. */
 	[1] = "ALTER TABLE txn ADD COLUMN parent INTEGER NOT NULL DEFAULT 0;"
 	      "CREATE TABLE step("
-	      " seq INTEGER NOT NULL, n INTEGER NOT NULL, detail BLOB NOT NULL,"
-	      " PRIMARY KEY(seq, n)) STRICT, WITHOUT ROWID;"
+	      " key INTEGER PRIMARY KEY, detail BLOB NOT NULL) STRICT;"
 	      "CREATE TABLE event("
 	      " seq INTEGER NOT NULL, n INTEGER NOT NULL, at_us INTEGER NOT NULL,"
 	      " json TEXT NOT NULL, PRIMARY KEY(seq, n)) STRICT, WITHOUT ROWID;"

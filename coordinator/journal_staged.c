@@ -2,6 +2,7 @@
 #include "coordinator/journal_staged.h"
 #include "base/mem.h"
 #include "coordinator/journal_catalog.h"
+#include "coordinator/journal_row.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -68,7 +69,7 @@ static struct write *add_of(struct staged *s, enum write_kind kind, uint64_t seq
 {
 	struct write *w = add(s, kind);
 
-	assert(seq > 0 && seq <= INT64_MAX);
+	assert(seq > 0 && seq <= ROW_SEQ_MAX);
 	w->seq = seq;
 	return w;
 }
@@ -154,5 +155,5 @@ void staged_activate(struct staged *s, const char *name, uint32_t version)
 
 void staged_prune(struct staged *s, uint64_t before_us)
 {
-	add(s, WRITE_PRUNE)->seq = before_us < INT64_MAX ? before_us : INT64_MAX;
+	add(s, WRITE_PRUNE)->seq = before_us < ROW_SEQ_MAX ? before_us : ROW_SEQ_MAX;
 }
