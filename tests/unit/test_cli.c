@@ -14,8 +14,11 @@ static bool json;
 static const char *server; /* NULL: the real one */
 
 static const struct cli_command *const commands[] = {
-	&command_submit, &command_show,   &command_watch,   &command_list,      &command_agents,
-	&command_stats,  &command_cancel, &command_resolve, &command_resources,
+	&command_submit,   &command_show,      &command_watch,    &command_list,
+	&command_agents,   &command_stats,     &command_cancel,   &command_resolve,
+	&command_events,   &command_retry,     &command_skip,     &command_complete,
+	&command_fail,     &command_publish,   &command_workflow, &command_workflows,
+	&command_activate, &command_resources,
 };
 
 static const char *path_in_dir(const char *name)
@@ -213,7 +216,7 @@ START_TEST(inputs_keep_their_types_and_later_ones_win)
 	for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
 		char *line = mem_printf("submit|t.yaml|--input-json|in.json|--input|amount=%s",
 					pairs[i][0]);
-		char *args = mem_printf("{\"id\":9,\"amount\":%s}", pairs[i][1]);
+		char *args = mem_printf("{\"from\":9,\"amount\":%s}", pairs[i][1]);
 
 		ck_assert_int_eq(run_answered(line, ANSWER_FINISHED, TXN("committed")), 0);
 		ck_assert_str_eq(asked[i].text, args);
@@ -234,20 +237,35 @@ START_TEST(gid_is_passed_or_made_so_that_it_can_be_asked_for)
 }
 END_TEST
 
+/* The engine refuses, and says where. */
+static int run_refused(const char *command_line, const char *place, const char *text)
+{
+	const size_t n = n_asked + 1;
+
+	start(command_line);
+	answer(await_asked(n)->client, ANSWER_INVALID, place, text);
+	return finish();
+}
+
 START_TEST(definition_error_names_file_line_and_column)
 {
-	write_file("bad.yaml", "workflow: x\nstepps: []\n");
-	start("submit|bad.yaml");
-	ck_assert_int_eq(finish(), CLI_FAILED);
-	HAS(err_out, "bad.yaml:2:1: ");
-	HAS(err_out, "stepps");
+	static const char place[] = "{\"where\":\"definition\",\"line\":2,\"column\":1}";
+
+	ck_assert_int_eq(run_refused("submit|t.yaml", place, "no stepps"), CLI_FAILED);
+	HAS(err_out, "t.yaml:2:1: no stepps");
+	ck_assert_int_eq(run_refused("publish|t.yaml", place, "no stepps"), CLI_FAILED);
+	HAS(err_out, "t.yaml:2:1: no stepps");
+	ck_assert_int_eq(run_refused("submit|transfer@2", place, "no such"), CLI_FAILED);
+	HAS(err_out, "settle: no such");
 }
 END_TEST
 
 START_TEST(wrong_use_is_told)
 {
 	static const char *const lines[][2] = {
-		{"submit", "needs FILE"},
+		{"submit", "needs FILE|NAME[@V]"},
+		{"submit|a b", "name@version"},
+		{"submit|./none", "cannot open ./none"},
 		{"submit|a|b", "unexpected \"b\""},
 		{"submit|t.yaml|--inputs|x=1", "no option --inputs"},
 		{"submit|t.yaml|--input", "--input needs a value"},
@@ -257,7 +275,18 @@ START_TEST(wrong_use_is_told)
 		{"submit|none.yaml", "cannot open none.yaml"},
 		{"submit|t.yaml|--input-json|t.yaml", "t.yaml:1:"},
 		{"list|--all=yes", "takes no value"},
-		{"resolve|g", "--action forget and --reason"},
+		{"resolve|g", "needs --action (forget, skip"},
+		{"skip|g|--reason|x", "needs --step"},
+		{"fail|g|s", "--reason"},
+		{"complete|g", "needs GID STEP"},
+		{"complete|g|s|--output|[1]", "must be a JSON object"},
+		{"complete|g|s|--output|{", "not JSON"},
+		{"complete|g|s|--output|@none.json", "cannot open none.json"},
+		{"workflow|a@x", "NAME@VERSION"},
+		{"workflow|@1", "NAME@VERSION"},
+		{"activate|a", "NAME@VERSION"},
+		{"activate|a@0", "NAME@VERSION"},
+		{"publish|none.yaml", "cannot open none.yaml"},
 		{"agents|--timeout|3s", "--wait"},
 	};
 
