@@ -43,7 +43,7 @@ struct args {
 
 struct cli_command {
 	const char *name;
-	const char *operands; /* "FILE", "GID" or "" */
+	const char *operands; /* "FILE", "GID STEP" or "" */
 	size_t n_operands;    /* exactly so many */
 	const char *summary;
 	const char *more;                 /* the rest of its help, or NULL */
@@ -55,8 +55,13 @@ struct cli_command {
 const char *args_value(const struct args *a, const char *name);
 
 /* ---- the commands ---- */
-extern const struct cli_command command_submit, command_show, command_watch, command_list,
-	command_agents, command_resources, command_stats, command_cancel, command_resolve;
+extern const struct cli_command command_submit, command_show, command_watch, command_events,
+	command_list;
+extern const struct cli_command command_cancel, command_retry, command_resolve, command_skip,
+	command_complete, command_fail;
+extern const struct cli_command command_publish, command_workflows, command_workflow,
+	command_activate;
+extern const struct cli_command command_agents, command_resources, command_stats;
 
 /* Prints "settle: …" as one line on standard error; returns CLI_FAILED. */
 enum cli_exit cli_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -49,14 +49,25 @@ static enum rc judge(const struct cli *cli, CURLcode code, const char *detail, s
 	}
 }
 
-static struct curl_slist *make_headers(const struct cli *cli, bool body)
+/* What is sent after the head. */
+struct outgoing {
+	const char *type;
+	const char *text; /* NULL: nothing */
+	size_t size;
+};
+
+static struct curl_slist *make_headers(const struct cli *cli, const struct outgoing *body)
 {
 	struct curl_slist *list = curl_slist_append(NULL, "Accept: application/json");
 
 	/* Our bodies are small: to wait for a 100 Continue would cost a round trip. */
 	list = curl_slist_append(list, "Expect:");
-	if (body)
-		list = curl_slist_append(list, "Content-Type: application/json");
+	if (body->text != NULL) {
+		char *line = mem_printf("Content-Type: %s", body->type);
+
+		list = curl_slist_append(list, line);
+		free(line);
+	}
 	if (cli->token != NULL) {
 		char *line = mem_printf("Authorization: Bearer %s", cli->token);
 
@@ -66,11 +77,12 @@ static struct curl_slist *make_headers(const struct cli *cli, bool body)
 	return list;
 }
 
-static CURLcode transfer(struct cli *cli, const char *method, const char *url, const char *body,
-			 uint64_t timeout_ms, struct incoming *in, char *detail, long *status)
+static CURLcode transfer(struct cli *cli, const char *method, const char *url,
+			 const struct outgoing *body, uint64_t timeout_ms, struct incoming *in,
+			 char *detail, long *status)
 {
 	CURL *curl = cli->curl != NULL ? cli->curl : curl_easy_init();
-	struct curl_slist *headers = make_headers(cli, body != NULL);
+	struct curl_slist *headers = make_headers(cli, body);
 	CURLcode code;
 
 	if (curl == NULL || headers == NULL)
@@ -88,8 +100,10 @@ static CURLcode transfer(struct cli *cli, const char *method, const char *url, c
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, in);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
-	if (strcmp(method, "POST") == 0)
-		curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body != NULL ? body : "");
+	if (strcmp(method, "POST") == 0) {
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body->size);
+		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, body->text != NULL ? body->text : "");
+	}
 	code = curl_easy_perform(curl);
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, status);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, NULL);
@@ -98,19 +112,18 @@ static CURLcode transfer(struct cli *cli, const char *method, const char *url, c
 	return code;
 }
 
-enum rc http_call(struct cli *cli, const char *method, const char *path, const json_t *body,
-		  uint64_t timeout_ms, struct http_answer *out, struct err *err)
+static enum rc send_and_receive(struct cli *cli, const char *method, const char *path,
+				const struct outgoing *body, uint64_t timeout_ms,
+				struct http_answer *out, struct err *err)
 {
 	char detail[CURL_ERROR_SIZE] = "";
 	struct incoming in = {0};
 	char *url = mem_printf("%s%s", cli->server, path);
-	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
 	CURLcode code;
 
 	*out = (struct http_answer){0};
-	code = transfer(cli, method, url, text, timeout_ms, &in, detail, &out->status);
+	code = transfer(cli, method, url, body, timeout_ms, &in, detail, &out->status);
 	free(url);
-	free(text);
 	out->text = in.text;
 	if (code != CURLE_OK)
 		return judge(cli, code, detail, err);
@@ -120,6 +133,18 @@ enum rc http_call(struct cli *cli, const char *method, const char *path, const j
 		return err_set(err, RC_INVALID, "%s answered %ld without JSON: is this a settled?",
 			       cli->server, out->status);
 	return RC_OK;
+}
+
+enum rc http_call(struct cli *cli, const char *method, const char *path, const json_t *body,
+		  uint64_t timeout_ms, struct http_answer *out, struct err *err)
+{
+	char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	const struct outgoing outgoing = {"application/json", text,
+					  text != NULL ? strlen(text) : 0};
+	const enum rc rc = send_and_receive(cli, method, path, &outgoing, timeout_ms, out, err);
+
+	free(text);
+	return rc;
 }
 
 void http_fini(struct http_answer *a)
@@ -150,7 +175,7 @@ void http_explain(const struct http_answer *a, const char *file)
 	const json_int_t line = json_integer_value(json_object_get(a->json, "line"));
 	const json_int_t column = json_integer_value(json_object_get(a->json, "column"));
 
-	if (file != NULL && where != NULL && strcmp(where, "definition") == 0) {
+	if (file != NULL && (line > 0 || (where != NULL && strcmp(where, "definition") == 0))) {
 		text_put(stderr, file);
 		if (line > 0)
 			fprintf(stderr, ":%d:%d", (int)line, (int)column);
@@ -177,14 +202,12 @@ static void explain_failure(enum rc rc, const struct err *err)
 		fprintf(stderr, "  start it, or say where it is with --server or SETTLE_SERVER\n");
 }
 
-bool http_ask(struct cli *cli, const char *method, const char *path, const json_t *body,
-	      uint64_t timeout_ms, const char *file, struct http_answer *out)
+/* What came, for whom it came; true: a 2xx. */
+static bool take_answer(const struct cli *cli, enum rc rc, const struct err *err, const char *file,
+			const struct http_answer *out)
 {
-	struct err err = {0};
-	const enum rc rc = http_call(cli, method, path, body, timeout_ms, out, &err);
-
 	if (rc != RC_OK) {
-		explain_failure(rc, &err);
+		explain_failure(rc, err);
 		return false;
 	}
 	if (cli->json)
@@ -193,6 +216,25 @@ bool http_ask(struct cli *cli, const char *method, const char *path, const json_
 		return true;
 	http_explain(out, file);
 	return false;
+}
+
+bool http_ask(struct cli *cli, const char *method, const char *path, const json_t *body,
+	      uint64_t timeout_ms, const char *file, struct http_answer *out)
+{
+	struct err err = {0};
+	const enum rc rc = http_call(cli, method, path, body, timeout_ms, out, &err);
+
+	return take_answer(cli, rc, &err, file, out);
+}
+
+bool http_ask_text(struct cli *cli, const char *path, const char *type, const char *text,
+		   size_t size, const char *file, struct http_answer *out)
+{
+	const struct outgoing body = {type, text, size};
+	struct err err = {0};
+	const enum rc rc = send_and_receive(cli, "POST", path, &body, HTTP_TIMEOUT_MS, out, &err);
+
+	return take_answer(cli, rc, &err, file, out);
 }
 
 char *http_escape(const char *text)

@@ -25,6 +25,10 @@ enum rc http_call(struct cli *cli, const char *method, const char *path, const j
 		  uint64_t timeout_ms, struct http_answer *out, struct err *err);
 void http_fini(struct http_answer *a);
 
+/* The same as http_ask for a body that is no JSON of ours: POST, of the type `type`. */
+bool http_ask_text(struct cli *cli, const char *path, const char *type, const char *text,
+		   size_t size, const char *file, struct http_answer *out);
+
 /* The same, and says on standard error what went wrong, if anything but a 2xx came
  * (`file`, or NULL: the name of the definition, for its errors); prints the text
  * if `--json`. True: a 2xx. */

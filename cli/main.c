@@ -9,9 +9,17 @@
 #include <string.h>
 #include <unistd.h>
 
+/* In the order in which the help lists them. */
 static const struct cli_command *const commands[] = {
-	&command_submit,    &command_show,  &command_watch,  &command_list,    &command_agents,
-	&command_resources, &command_stats, &command_cancel, &command_resolve,
+	&command_submit,   &command_show,      &command_watch,    &command_events,
+	&command_list,
+
+	&command_cancel,   &command_retry,     &command_resolve,  &command_skip,
+	&command_complete, &command_fail,
+
+	&command_publish,  &command_workflows, &command_workflow, &command_activate,
+
+	&command_agents,   &command_resources, &command_stats,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -40,11 +48,11 @@ static enum cli_exit help(const char *name)
 		char left[64];
 
 		snprintf(left, sizeof left, "%s %s", commands[i]->name, commands[i]->operands);
-		printf("  %-18s %s\n", left, commands[i]->summary);
+		printf("  %-22s %s\n", left, commands[i]->summary);
 	}
-	printf("  %-18s %s\n\n", "help COMMAND", "Prints a command's options");
+	printf("  %-22s %s\n\n", "help COMMAND", "Prints a command's options");
 	for (const struct option_row *row = args_common; row->name != NULL; row++)
-		printf("  --%-16s %s\n", row->name, row->help);
+		printf("  --%-20s %s\n", row->name, row->help);
 	printf("\nExit status: 0 committed or done, 1 usage or connection, 2 rolled back,\n"
 	       "3 not finished, 4 stuck.\n");
 	return CLI_DONE;

@@ -1,4 +1,4 @@
-/* show.c - settle show and settle watch. */
+/* show.c - settle show. */
 #include "cli/show.h"
 
 #include "base/clock.h"
@@ -8,9 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-enum { WATCH_STEP_MS = 500, WATCH_PATIENCE_MS = 30 * 1000 };
 
 enum cli_exit show_exit(const json_t *txn)
 {
@@ -45,6 +42,24 @@ static void put_json(const char *name, const json_t *value)
 	free(text);
 }
 
+/* What came of it: why not, or what it gave. */
+static void add_result(struct table *t, const json_t *thing)
+{
+	const json_t *output = json_object_get(thing, "output");
+	const char *reason = text_of(thing, "reason"), *again = text_of(thing, "next_attempt");
+	char *text = NULL;
+
+	if (again != NULL)
+		text = mem_printf("%s%sagain at %s", reason != NULL ? reason : "",
+				  reason != NULL ? "; " : "", again);
+	else if (reason == NULL && output != NULL)
+		text = json_dumps(output, JSON_COMPACT | JSON_ENCODE_ANY);
+	table_add(t, text != NULL ? text : reason);
+	free(text);
+}
+
+/* ---- a plain transaction: its branches ---- */
+
 static void add_branches(struct table *t, const json_t *steps)
 {
 	const json_t *step, *branch;
@@ -54,46 +69,113 @@ static void add_branches(struct table *t, const json_t *steps)
 	{
 		json_array_foreach(json_object_get(step, "branches"), j, branch)
 		{
-			const json_t *output = json_object_get(branch, "output");
-			char *text = output != NULL
-					     ? json_dumps(output, JSON_COMPACT | JSON_ENCODE_ANY)
-					     : NULL;
-
 			table_add(t, text_of(branch, "name"));
 			table_add(t, text_of(branch, "resource"));
 			table_add(t, text_of(branch, "operation"));
 			table_add(t, text_of(branch, "status"));
 			table_add(t, text_of(branch, "agent"));
-			table_add(t, text_of(branch, "reason") != NULL ? text_of(branch, "reason")
-								       : text);
-			free(text);
+			add_result(t, branch);
 		}
 	}
 }
 
-void show_transaction(const struct cli *cli, const json_t *txn)
-{
-	static const char *const heads[] = {"BRANCH", "RESOURCE", "OPERATION", "STATUS",
-					    "AGENT",  "RESULT",   NULL};
-	const char *status = text_of(txn, "status");
-	struct table t;
+/* ---- a saga: its steps, and under a group its branches ---- */
 
-	put_line("gid", text_of(txn, "gid"));
-	printf("%-10s", "status");
-	text_status(cli, status != NULL ? status : "?", 0);
-	printf("\n");
-	put_line("reason", text_of(txn, "reason"));
-	put_line("workflow", text_of(txn, "workflow"));
-	put_line("created", text_of(txn, "created"));
-	put_line("finished", text_of(txn, "finished"));
-	put_json("input", json_object_get(txn, "input"));
-	table_init(&t, heads);
-	add_branches(&t, json_object_get(txn, "steps"));
+static void add_step(struct table *t, const json_t *step)
+{
+	const bool pivot = json_is_true(json_object_get(step, "pivot"));
+	const bool group = strcmp(text_or(step, "kind", ""), "atomic") == 0;
+	const json_t *attempts = json_object_get(step, "attempts"), *branch;
+	char *name = mem_printf("%s%s", text_or(step, "name", "?"), pivot ? " (pivot)" : "");
+	char tries[24] = "-";
+	size_t i;
+
+	if (json_integer_value(attempts) > 0)
+		snprintf(tries, sizeof tries, "%" JSON_INTEGER_FORMAT,
+			 json_integer_value(attempts));
+	table_add(t, name);
+	table_add(t, text_of(step, "status"));
+	table_add(t, text_of(step, "direction"));
+	table_add(t, tries);
+	table_add(t, group ? "(group)" : text_of(step, "resource"));
+	table_add(t, text_of(step, "operation"));
+	table_add(t, text_of(step, "agent"));
+	add_result(t, step);
+	free(name);
+	json_array_foreach(json_object_get(step, "branches"), i, branch)
+	{
+		name = mem_printf("  %s", text_or(branch, "name", "?"));
+		table_add(t, name);
+		table_add(t, text_of(branch, "status"));
+		table_add(t, "");
+		table_add(t, "");
+		table_add(t, text_of(branch, "resource"));
+		table_add(t, text_of(branch, "operation"));
+		table_add(t, text_of(branch, "agent"));
+		add_result(t, branch);
+		free(name);
+	}
+}
+
+bool show_is_saga(const json_t *txn)
+{
+	const json_t *first = json_array_get(json_object_get(txn, "steps"), 0);
+
+	return json_object_get(first, "kind") != NULL;
+}
+
+static void put_steps(const struct cli *cli, const json_t *txn)
+{
+	static const char *const plain[] = {"BRANCH", "RESOURCE", "OPERATION", "STATUS",
+					    "AGENT",  "RESULT",   NULL};
+	static const char *const saga[] = {"STEP",      "STATUS", "DIRECTION", "TRIES", "RESOURCE",
+					   "OPERATION", "AGENT",  "RESULT",    NULL};
+	const json_t *steps = json_object_get(txn, "steps"), *step;
+	struct table t;
+	size_t i;
+
+	table_init(&t, show_is_saga(txn) ? saga : plain);
+	if (show_is_saga(txn))
+		json_array_foreach(steps, i, step) add_step(&t, step);
+	else
+		add_branches(&t, steps);
 	if (t.n_cells > 0) {
 		printf("\n");
 		table_print(&t, cli);
 	}
 	table_fini(&t);
+}
+
+/* ---- the whole ---- */
+
+static void put_workflow(const json_t *txn)
+{
+	const json_t *version = json_object_get(txn, "version");
+	char *text;
+
+	if (!json_is_integer(version)) {
+		put_line("workflow", text_of(txn, "workflow"));
+		return;
+	}
+	text = mem_printf("%s@%" JSON_INTEGER_FORMAT, text_or(txn, "workflow", "?"),
+			  json_integer_value(version));
+	put_line("workflow", text);
+	free(text);
+}
+
+void show_transaction(const struct cli *cli, const json_t *txn)
+{
+	put_line("gid", text_of(txn, "gid"));
+	printf("%-10s", "status");
+	text_status(cli, text_or(txn, "status", "?"), 0);
+	printf("\n");
+	put_line("reason", text_of(txn, "reason"));
+	put_workflow(txn);
+	put_line("created", text_of(txn, "created"));
+	put_line("deadline", text_of(txn, "deadline"));
+	put_line("finished", text_of(txn, "finished"));
+	put_json("input", json_object_get(txn, "input"));
+	put_steps(cli, txn);
 }
 
 /* ---- show ---- */
@@ -132,116 +214,6 @@ static enum cli_exit run_show(struct cli *cli, const struct args *args)
 	return status;
 }
 
-/* ---- watch ---- */
-
-/* What a person would see change: the states and reasons, not the times. */
-static char *fingerprint(const json_t *txn)
-{
-	json_t *key = json_array();
-	const json_t *step, *branch;
-	char *text;
-	size_t i, j;
-
-	json_array_append(key, json_object_get(txn, "status"));
-	json_array_append(key, json_object_get(txn, "reason"));
-	json_array_foreach(json_object_get(txn, "steps"), i, step)
-	{
-		json_array_foreach(json_object_get(step, "branches"), j, branch)
-		{
-			json_array_append(key, json_object_get(branch, "status"));
-			json_array_append(key, json_object_get(branch, "reason"));
-		}
-	}
-	text = json_dumps(key, JSON_COMPACT);
-	json_decref(key);
-	return text;
-}
-
-static void put_change(const struct cli *cli, const json_t *txn, const char *text)
-{
-	const json_t *step, *branch;
-	size_t i, j;
-	char now[32];
-
-	if (cli->json) {
-		printf("%s\n", text);
-		fflush(stdout);
-		return;
-	}
-	time_format(clock_wall_us(), now);
-	printf("%.19sZ  ", now);
-	text_status(cli, text_of(txn, "status") != NULL ? text_of(txn, "status") : "?", 12);
-	json_array_foreach(json_object_get(txn, "steps"), i, step)
-	{
-		json_array_foreach(json_object_get(step, "branches"), j, branch)
-		{
-			printf("  ");
-			text_put(stdout, text_of(branch, "name"));
-			printf("=");
-			text_status(cli, text_of(branch, "status"), 0);
-		}
-	}
-	if (text_of(txn, "reason") != NULL) {
-		printf("  ");
-		text_put(stdout, text_of(txn, "reason"));
-	}
-	printf("\n");
-	fflush(stdout);
-}
-
-/* One look. A server that is away is asked again for a while: it may be restarting,
- * and finishes then what it had begun. `*done` when there is no more to see. */
-static enum cli_exit look(struct cli *cli, const char *path, char **seen, uint64_t *since_us,
-			  bool *done)
-{
-	struct http_answer answer = {0};
-	struct err err = {0};
-	const enum rc rc = http_call(cli, "GET", path, NULL, HTTP_TIMEOUT_MS, &answer, &err);
-	enum cli_exit status = CLI_FAILED;
-
-	*done = true;
-	if (rc == RC_OK && answer.status == 200) {
-		char *now = fingerprint(answer.json);
-
-		*since_us = clock_mono_us();
-		if (*seen == NULL || strcmp(*seen, now) != 0)
-			put_change(cli, answer.json, answer.text);
-		free(*seen);
-		*seen = now;
-		status = show_exit(answer.json);
-		*done = status != CLI_UNFINISHED;
-	} else if (rc == RC_OK && answer.status != 503) {
-		http_explain(&answer, NULL);
-	} else if (rc != RC_INVALID && *seen != NULL &&
-		   clock_mono_us() - *since_us < WATCH_PATIENCE_MS * UINT64_C(1000)) {
-		const struct timespec pause = {.tv_nsec = 200 * 1000 * 1000};
-
-		nanosleep(&pause, NULL);
-		*done = false;
-	} else {
-		cli_fail("%s", rc == RC_OK ? "the server is stopping" : err.text);
-	}
-	http_fini(&answer);
-	return status;
-}
-
-static enum cli_exit run_watch(struct cli *cli, const struct args *args)
-{
-	char query[32], *path, *seen = NULL;
-	enum cli_exit status;
-	uint64_t since_us = clock_mono_us();
-	bool done;
-
-	snprintf(query, sizeof query, "?wait=%dms", WATCH_STEP_MS);
-	path = path_of(args->operands[0], query);
-	do
-		status = look(cli, path, &seen, &since_us, &done);
-	while (!done);
-	free(path);
-	free(seen);
-	return status;
-}
-
 static const struct option_row show_options[] = {
 	{"wait", "DURATION", "let the server answer when it is finished, or after this"},
 	{NULL, NULL, NULL},
@@ -251,18 +223,9 @@ const struct cli_command command_show = {
 	"show",
 	"GID",
 	1,
-	"Shows one transaction with its branches",
+	"Shows one transaction with its steps and branches",
 	"Exit status: 0 committed, 1 not known or no connection, 2 rolled back, 3 not finished,\n"
 	"4 stuck.",
 	show_options,
 	run_show,
-};
-const struct cli_command command_watch = {
-	"watch",
-	"GID",
-	1,
-	"Follows a transaction to its end, one line for each change",
-	"Ends with the same exit statuses as settle show.",
-	NULL,
-	run_watch,
 };

@@ -1,41 +1,17 @@
-/* submit.c - settle submit: a workflow file and its input. */
+/* submit.c - settle submit: a workflow and its input. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "cli/file.h"
 #include "cli/http.h"
 #include "cli/show.h"
 #include "cli/text.h"
+#include "cli/watch.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 4 << 20 };
-
-/* The whole of a file, or of standard input for "-"; NULL after having said why. */
-static char *read_all(const char *path, size_t *size)
-{
-	FILE *file = strcmp(path, "-") == 0 ? stdin : fopen(path, "re");
-	char *text;
-
-	if (file == NULL) {
-		cli_fail("cannot open %s: %s", path, strerror(errno));
-		return NULL;
-	}
-	text = mem_new(FILE_MAX + 2, 1);
-	*size = fread(text, 1, FILE_MAX + 1, file);
-	if (ferror(file) || *size > FILE_MAX) {
-		if (*size > FILE_MAX)
-			cli_fail("%s is over %d MiB", path, FILE_MAX >> 20);
-		else
-			cli_fail("cannot read %s: %s", path, strerror(errno));
-		free(text);
-		text = NULL;
-	}
-	if (file != stdin)
-		fclose(file);
-	return text;
-}
+enum { STANDARD_MS = 30 * 1000 }; /* the server's own time-out */
 
 /* `k=v` into `input`: v is JSON if it reads as a number, true, false, null, an
  * object or a list; else it is the text itself. */
@@ -67,7 +43,7 @@ static bool add_file(json_t *input, const char *path)
 {
 	json_error_t error;
 	size_t size;
-	char *text = read_all(path, &size);
+	char *text = file_read(path, &size);
 	json_t *json;
 	bool good;
 
@@ -103,7 +79,7 @@ static bool read_input(const struct args *args, json_t *input)
 static json_t *read_definition(const char *path)
 {
 	size_t size;
-	char *text = read_all(path, &size);
+	char *text = file_read(path, &size);
 	json_t *definition;
 
 	if (text == NULL)
@@ -115,25 +91,46 @@ static json_t *read_definition(const char *path)
 	return definition;
 }
 
+/* `definition`, or `workflow` for the name of a published one, into `body`. */
+static bool add_workflow(json_t *body, const char *operand)
+{
+	json_t *definition;
+
+	if (!file_is_meant(operand)) {
+		if (json_object_set_new(body, "workflow", json_string(operand)) == 0)
+			return true;
+		cli_fail("\"%s\" is neither a file nor the name of a workflow", operand);
+		return false;
+	}
+	definition = read_definition(operand);
+	return definition != NULL && json_object_set_new(body, "definition", definition) == 0;
+}
+
+/* When the server is to answer.  Who watches is answered at once, and then asks. */
+static void add_wait(json_t *body, const struct args *args)
+{
+	const char *wait = args_value(args, "wait"), *timeout = args_value(args, "timeout");
+
+	if (wait != NULL)
+		json_object_set_new(body, "wait", json_string(wait));
+	if (args_value(args, "watch") != NULL)
+		timeout = "0s";
+	if (timeout != NULL)
+		json_object_set_new(body, "timeout", json_string(timeout));
+}
+
 /* The transaction that was asked for, as JSON; NULL after having said why not. */
 static json_t *read_request(const struct args *args, const char *gid)
 {
-	json_t *definition = read_definition(args->operands[0]), *input = json_object();
-	json_t *body;
+	json_t *input = json_object();
+	json_t *body = json_pack("{s:s, s:o}", "gid", gid, "input", input);
 
-	if (definition == NULL || !read_input(args, input)) {
-		json_decref(definition);
-		json_decref(input);
-		return NULL;
+	if (add_workflow(body, args->operands[0]) && read_input(args, input)) {
+		add_wait(body, args);
+		return body;
 	}
-	body = json_pack("{s:s, s:o, s:o}", "gid", gid, "definition", definition, "input", input);
-	if (body == NULL)
-		cli_fail("--gid is not UTF-8");
-	else if (args_value(args, "wait") != NULL)
-		json_object_set_new(body, "wait", json_string(args_value(args, "wait")));
-	if (body != NULL && args_value(args, "timeout") != NULL)
-		json_object_set_new(body, "timeout", json_string(args_value(args, "timeout")));
-	return body;
+	json_decref(body);
+	return NULL;
 }
 
 /* Where less was asked for than its end, that much is success. */
@@ -153,20 +150,34 @@ static enum cli_exit judge(const json_t *txn, const char *wait)
 	return status;
 }
 
+/* What the server's answer to the submission means. */
+static enum cli_exit take_answer(struct cli *cli, const struct args *args, const char *gid,
+				 const json_t *txn, uint64_t timeout_ms)
+{
+	enum cli_exit status;
+
+	if (args_value(args, "watch") != NULL)
+		return watch_transaction(cli, gid, timeout_ms);
+	if (!cli->json)
+		show_transaction(cli, txn);
+	status = judge(txn, args_value(args, "wait"));
+	if (status == CLI_UNFINISHED && !cli->json)
+		fprintf(stderr, "not finished yet; follow it with: settle watch %s\n", gid);
+	return status;
+}
+
 static enum cli_exit send_request(struct cli *cli, const struct args *args, const char *gid,
 				  const json_t *body, uint64_t timeout_ms)
 {
-	const char *file = args->operands[0];
+	const char *file = file_is_meant(args->operands[0]) ? args->operands[0] : NULL;
+	const bool watch = args_value(args, "watch") != NULL;
+	const uint64_t held_ms = timeout_ms == UINT64_MAX || watch ? STANDARD_MS : timeout_ms;
 	struct http_answer answer = {0};
 	enum cli_exit status = CLI_FAILED;
 
-	if (http_ask(cli, "POST", "/v1/transactions", body, timeout_ms + HTTP_TIMEOUT_MS, file,
+	if (http_ask(cli, "POST", "/v1/transactions", body, held_ms + HTTP_TIMEOUT_MS, file,
 		     &answer)) {
-		if (!cli->json)
-			show_transaction(cli, answer.json);
-		status = judge(answer.json, args_value(args, "wait"));
-		if (status == CLI_UNFINISHED && !cli->json)
-			fprintf(stderr, "not finished yet; follow it with: settle watch %s\n", gid);
+		status = take_answer(cli, args, gid, answer.json, timeout_ms);
 	} else if (answer.json == NULL) {
 		/* It may have arrived; the gid makes it safe to ask, and to send again. */
 		fprintf(stderr,
@@ -182,7 +193,7 @@ static enum cli_exit run_submit(struct cli *cli, const struct args *args)
 {
 	const char *timeout = args_value(args, "timeout");
 	const char *given = args_value(args, "gid");
-	uint64_t timeout_ms = 30 * 1000;
+	uint64_t timeout_ms = UINT64_MAX; /* none was given */
 	enum cli_exit status;
 	char made[GID_MAX + 1];
 	struct err err;
@@ -211,14 +222,16 @@ static const struct option_row options[] = {
 	{"gid", "GID", "the transaction's name; sent twice, it runs once. Made if absent"},
 	{"wait", "WHEN", "answer when it is accepted, decided or finished (default)"},
 	{"timeout", "DURATION", "answer after this in any case (30s, at most 5m)"},
+	{"watch", NULL, "print what happens as it happens, to the end or until --timeout (none)"},
 	{NULL, NULL, NULL},
 };
 
 const struct cli_command command_submit = {
 	"submit",
-	"FILE",
+	"FILE|NAME[@V]",
 	1,
-	"Runs the transaction that a workflow file defines",
+	"Runs a transaction of a workflow file, or of a published workflow",
+	"What is a file, has a slash, or ends in .yaml, .yml or .json is a file, else a name.\n"
 	"Exit status: 0 committed (or as far as --wait asked), 1 not accepted or no connection,\n"
 	"2 rolled back, 3 not finished in time, 4 stuck.",
 	options,

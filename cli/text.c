@@ -54,9 +54,15 @@ static const char *colour_of(const char *status)
 	static const struct {
 		const char *status, *colour;
 	} colours[] = {
-		{"committed", "\033[32m"},    {"ready", "\033[32m"},    {"rolled_back", "\033[33m"},
-		{"stuck", "\033[1;31m"},      {"hazard", "\033[1;31m"}, {"not ready", "\033[31m"},
-		{"disconnected", "\033[31m"},
+		{"committed", "\033[32m"},    {"ready", "\033[32m"},
+		{"active", "\033[32m"},       {"done", "\033[32m"},
+		{"rolled_back", "\033[33m"},  {"rolling back", "\033[33m"},
+		{"undone", "\033[33m"},       {"undoing", "\033[33m"},
+		{"retry", "\033[33m"},        {"will be retried", "\033[33m"},
+		{"cancelled", "\033[33m"},    {"stuck", "\033[1;31m"},
+		{"hazard", "\033[1;31m"},     {"not ready", "\033[31m"},
+		{"disconnected", "\033[31m"}, {"refused", "\033[31m"},
+		{"failed", "\033[31m"},       {"unknown", "\033[31m"},
 	};
 
 	for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++)
@@ -73,6 +79,14 @@ void text_status(const struct cli *cli, const char *status, int width)
 	if (cli->colour)
 		fputs("\033[0m", stdout);
 	printf("%*s", width > width_of(status) ? width - width_of(status) : 0, "");
+}
+
+void text_padded(const char *text, int width)
+{
+	const int pad = width - width_of(text);
+
+	text_put(stdout, text);
+	printf("%*s", pad > 0 ? pad : 0, "");
 }
 
 void table_init(struct table *t, const char *const *heads)
@@ -117,10 +131,7 @@ void table_print(const struct table *t, const struct cli *cli)
 		if (c == t->status_column) {
 			text_status(cli, t->cells[i], width);
 		} else {
-			const int pad = width - width_of(t->cells[i]);
-
-			text_put(stdout, t->cells[i]);
-			printf("%*s", pad > 0 ? pad : 0, "");
+			text_padded(t->cells[i], width);
 		}
 		fputs(c + 1 < t->columns ? "  " : "\n", stdout);
 	}
@@ -137,4 +148,11 @@ void table_fini(struct table *t)
 const char *text_of(const json_t *object, const char *name)
 {
 	return json_string_value(json_object_get(object, name));
+}
+
+const char *text_or(const json_t *object, const char *name, const char *instead)
+{
+	const char *text = text_of(object, name);
+
+	return text != NULL ? text : instead;
 }

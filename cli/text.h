@@ -31,5 +31,10 @@ void text_status(const struct cli *cli, const char *status, int width);
 
 /* The member of an object as text; NULL when it is absent or not a text. */
 const char *text_of(const json_t *object, const char *name);
+/* The same with something to show instead. */
+const char *text_or(const json_t *object, const char *name, const char *instead);
+
+/* Prints `text` and as many blanks as make it `width` wide. */
+void text_padded(const char *text, int width);
 
 #endif
