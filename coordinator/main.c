@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -276,6 +277,17 @@ static void to_client(void *self, uint64_t client, enum answer_code code, char *
 	port.answer(port.self, client, code, json, text);
 }
 
+/* Of the jitter in retries: two coordinators, or two starts, must not keep step. */
+static uint64_t random_seed(void)
+{
+	uint64_t seed;
+
+	/* So few bytes come whole, and the only error is that of an old kernel. */
+	if (getrandom(&seed, sizeof seed, 0) != (ssize_t)sizeof seed)
+		seed = clock_wall_us() ^ (uint64_t)getpid() << 32;
+	return seed;
+}
+
 static void engine_make(struct coordinator *c)
 {
 	const struct settings *s = &c->settings;
@@ -285,6 +297,9 @@ static void engine_make(struct coordinator *c)
 		.timeout_ms = s->timeout_ms,
 		.retention_ms = s->retention_ms,
 		.max_in_flight = (size_t)s->max_in_flight,
+		.deadline_ms = s->deadline_ms,
+		.call_ms = s->call_ms,
+		.seed = random_seed(),
 	};
 	const struct journal_port journal = journal_port(c->journal);
 	const struct link_port agents = {to_agent, c};

@@ -29,6 +29,11 @@ const struct conf_row settings_rows[] = {
 	 "file with the token that REST calls must carry (16 to 1024 characters); empty: none"},
 	{"timeout", CONF_MS, AT(timeout_ms), "10s", 1, DAY_MS,
 	 "how long the branches may take to prepare, where the workflow names no time-out"},
+	{"call_timeout", CONF_MS, AT(call_ms), "30s", 1, DAY_MS,
+	 "how long one attempt of a saga's call may take, where the workflow names no timeout"},
+	{"saga_deadline", CONF_MS, AT(deadline_ms), "7d", 0, INT64_C(366) * DAY_MS,
+	 "how long a saga may run before it is rolled back, where the workflow names no deadline; "
+	 "0s: for ever"},
 	{"retention", CONF_MS, AT(retention_ms), "7d", 0, INT64_C(3650) * DAY_MS,
 	 "how long finished transactions are kept and their gids remembered; 0s: for ever"},
 	{"max_in_flight", CONF_INT, AT(max_in_flight), "10000", 1, 1000000,

@@ -14,6 +14,8 @@ struct settings {
 	char *agents;
 	char *token_file;
 	uint64_t timeout_ms;
+	uint64_t call_ms;
+	uint64_t deadline_ms;
 	uint64_t retention_ms;
 	uint64_t idle_ms;
 	uint64_t drain_ms;

@@ -51,6 +51,8 @@ START_TEST(defaults_need_only_the_data_directory)
 	ck_assert_str_eq(s.agents, "tcp://127.0.0.1:7481");
 	ck_assert_uint_eq(s.timeout_ms, 10 * 1000);
 	ck_assert_uint_eq(s.retention_ms, UINT64_C(7) * 24 * 3600 * 1000);
+	ck_assert_uint_eq(s.call_ms, 30 * 1000);
+	ck_assert_uint_eq(s.deadline_ms, UINT64_C(7) * 24 * 3600 * 1000);
 	ck_assert_int_eq(s.max_in_flight, 10000);
 	ck_assert_int_eq(s.log_level, LOG_INFO);
 	ck_assert_ptr_null(s.token);
@@ -61,7 +63,12 @@ START_TEST(command_line_is_stronger_than_the_file)
 {
 	static const char *const overrides[] = {"timeout=3s", "log_level=debug", "timeout=4s"};
 
-	ck_assert_int_eq(load("data: /x\ntimeout: 1s\nmax_in_flight: 7\n", overrides, 3), RC_OK);
+	ck_assert_int_eq(load("data: /x\ntimeout: 1s\nmax_in_flight: 7\nsaga_deadline: 0s\n"
+			      "call_timeout: 2s\n",
+			      overrides, 3),
+			 RC_OK);
+	ck_assert_uint_eq(s.deadline_ms, 0);
+	ck_assert_uint_eq(s.call_ms, 2000);
 	ck_assert_uint_eq(s.timeout_ms, 4000);
 	ck_assert_int_eq(s.max_in_flight, 7);
 	ck_assert_int_eq(s.log_level, LOG_DEBUG);

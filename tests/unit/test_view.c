@@ -152,6 +152,133 @@ START_TEST(branches_are_grouped_by_step)
 }
 END_TEST
 
+/* ---- sagas ---- */
+
+static void step(struct saga_step *s, const char *name, enum step_state state, uint32_t attempts)
+{
+	s->name = mem_dup(name);
+	s->resource = mem_dup("hotel");
+	s->operation = mem_dup("reserve");
+	s->state = state;
+	s->attempts = attempts;
+}
+
+static void make_group(struct saga_step *s)
+{
+	free(s->resource);
+	free(s->operation);
+	s->resource = s->operation = NULL;
+	s->pivot = true;
+}
+
+static struct record *a_saga(void)
+{
+	struct record *r = mem_new(1, sizeof *r);
+	struct saga_step *s;
+
+	strcpy(r->gid, "g1");
+	r->seq = begun;
+	r->state = TXN_SAGA_UNDOING;
+	r->workflow = mem_dup("trip");
+	r->version = 3;
+	r->deadline_us = begun + 2000000;
+	r->saga = saga_blank(3);
+	r->saga->state = SAGA_UNDOING;
+	s = r->saga->steps;
+	step(&s[0], "reserve", STEP_UNDOING, 2);
+	s[0].undo_resource = mem_dup("hotel");
+	s[0].undo_operation = mem_dup("release");
+	s[0].output = mem_dup("{\"id\":7}");
+	s[0].reason = mem_dup("no route");
+	s[0].agent = mem_dup("agent-h");
+	step(&s[1], "pay", STEP_FAILED, 1);
+	make_group(&s[1]);
+	step(&s[2], "mail", STEP_WAITING, 0);
+	return r;
+}
+
+static const struct record *group_of(size_t i, void *arg)
+{
+	return i == 1 ? arg : NULL;
+}
+
+static uint64_t next_of(size_t i, void *arg)
+{
+	(void)arg;
+	return i == 0 ? begun + 1000000 : 0;
+}
+
+START_TEST(saga_reads_as_documented)
+{
+	struct record *r = a_saga(), *group = a_record();
+	const struct view_more more = {group_of, next_of, group};
+	char *text;
+
+	strcpy(group->gid, "settle.g1.pay.1");
+	group->n_branches = 1;
+	text = view_dump(view_record(r, &more));
+	ck_assert_str_eq(
+		text,
+		"{\"gid\":\"g1\",\"status\":\"rolling_back\",\"workflow\":\"trip\",\"version\":3,"
+		"\"created\":\"2024-05-17T08:30:00.250000Z\",\"deadline\":"
+		"\"2024-05-17T08:30:02.250000Z\",\"steps\":["
+		"{\"name\":\"reserve\",\"kind\":\"call\",\"status\":\"undoing\",\"resource\":"
+		"\"hotel\",\"operation\":\"reserve\",\"attempts\":2,\"direction\":\"undo\","
+		"\"undo\":"
+		"{\"resource\":\"hotel\",\"operation\":\"release\"},\"output\":{\"id\":7},"
+		"\"reason\":\"no route\",\"agent\":\"agent-h\",\"next_attempt\":"
+		"\"2024-05-17T08:30:01.250000Z\"},"
+		"{\"name\":\"pay\",\"kind\":\"atomic\",\"status\":\"failed\",\"pivot\":true,"
+		"\"attempts\":1,\"direction\":\"do\",\"transaction\":\"settle.g1.pay.1\","
+		"\"branches\":[{\"name\":\"debit\",\"resource\":\"bank-a\",\"operation\":\"debit\","
+		"\"status\":\"committed\",\"agent\":\"agent-a\",\"output\":[{\"balance\":93}]}]},"
+		"{\"name\":\"mail\",\"kind\":\"call\",\"status\":\"not_run\",\"resource\":"
+		"\"hotel\",\"operation\":\"reserve\",\"attempts\":0}]}");
+	free(text);
+	group->n_branches = 2; /* for record_free */
+	record_free(group);
+	record_free(r);
+}
+END_TEST
+
+START_TEST(saga_is_shown_without_what_only_the_engine_knows)
+{
+	static const struct view_more nothing = {NULL, NULL, NULL};
+	struct record *r = a_saga();
+	char *bare = view_dump(view_record(r, NULL)), *same = view_dump(view_record(r, &nothing));
+
+	ck_assert_str_eq(bare, same);
+	ck_assert_ptr_null(strstr(bare, "transaction"));
+	ck_assert_ptr_null(strstr(bare, "next_attempt"));
+	free(bare);
+	free(same);
+	bare = view_dump(view_row(r));
+	ck_assert_str_eq(bare, "{\"gid\":\"g1\",\"status\":\"rolling_back\",\"workflow\":\"trip\","
+			       "\"version\":3,\"created\":\"2024-05-17T08:30:00.250000Z\"}");
+	free(bare);
+	record_free(r);
+}
+END_TEST
+
+START_TEST(stuck_step_tells_which_way_it_went)
+{
+	struct record *r = a_saga();
+	char *text;
+
+	r->state = TXN_SAGA_UNDO_STUCK;
+	r->saga->state = SAGA_UNDO_STUCK;
+	r->saga->steps[0].state = STEP_STUCK;
+	r->saga->steps[0].undo = true;
+	text = view_dump(view_record(r, NULL));
+	ck_assert_ptr_nonnull(strstr(text, "\"status\":\"stuck\",\"resource\":\"hotel\","
+					   "\"operation\":\"reserve\",\"attempts\":2,"
+					   "\"direction\":\"undo\""));
+	ck_assert_ptr_nonnull(strstr(text, "\"gid\":\"g1\",\"status\":\"stuck\""));
+	free(text);
+	record_free(r);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("view");
@@ -163,6 +290,9 @@ int main(void)
 	tcase_add_test(tc, output_is_embedded_as_json_or_else_as_text);
 	tcase_add_test(tc, reason_that_is_not_utf8_is_shown);
 	tcase_add_test(tc, branches_are_grouped_by_step);
+	tcase_add_test(tc, saga_reads_as_documented);
+	tcase_add_test(tc, saga_is_shown_without_what_only_the_engine_knows);
+	tcase_add_test(tc, stuck_step_tells_which_way_it_went);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
