@@ -80,7 +80,6 @@ void call_fill(struct engine *e, const struct job *job, struct command *c)
 void call_sent(struct engine *e, struct agent *a, struct job *job)
 {
 	struct saga_step *st = job_step(job);
-	const struct saga_news news = {SAGA_EV_ATTEMPT, job->branch, NULL, false};
 
 	if (st->agent == NULL || strcmp(st->agent, a->name) != 0) {
 		free(st->agent);
@@ -88,7 +87,7 @@ void call_sent(struct engine *e, struct agent *a, struct job *job)
 	}
 	if (st->out)
 		return; /* once more, after a lost connection: its time goes on */
-	saga_step(job->txn->rec->saga, &news);
+	saga_attempt_begins(e, job->txn, job->branch);
 	job_retry_in(e, job, (timeout_ms(e, job) + CALL_GRACE_MS) * 1000);
 }
 

@@ -219,17 +219,18 @@ void engine_activate(struct engine *e, uint64_t client, const char *name, uint32
 
 /* ---- showing ---- */
 
-static json_t *view_flow(const struct flow *f)
+static json_t *view_version(const struct flow *f, uint32_t version)
 {
-	json_t *versions = json_array();
 	char when[32];
 
-	for (uint32_t v = 1; v <= f->n_versions; v++)
-		json_array_append_new(
-			versions, json_pack("{s:I, s:s}", "version", (json_int_t)v, "published",
-					    time_format(f->versions[v - 1].published_us, when)));
-	return json_pack("{s:s, s:I, s:o}", "name", f->name, "active", (json_int_t)f->active,
-			 "versions", versions);
+	return json_pack("{s:s, s:I, s:b, s:s}", "workflow", f->name, "version",
+			 (json_int_t)version, "active", f->active == version, "published",
+			 time_format(f->versions[version - 1].published_us, when));
+}
+
+static int by_name(struct flow *x, struct flow *y)
+{
+	return strcmp(x->name, y->name);
 }
 
 void engine_workflows(struct engine *e, uint64_t client)
@@ -237,8 +238,10 @@ void engine_workflows(struct engine *e, uint64_t client)
 	json_t *list = json_array();
 	struct flow *f, *tmp;
 
+	HASH_SORT(e->flows, by_name);
 	HASH_ITER (hh, e->flows, f, tmp)
-		json_array_append_new(list, view_flow(f));
+		for (uint32_t v = 1; v <= f->n_versions; v++)
+			json_array_append_new(list, view_version(f, v));
 	effects_answer(e, effects_latest(e), client, ANSWER_OK,
 		       view_dump(json_pack("{s:o}", "workflows", list)), NULL);
 }
@@ -257,8 +260,7 @@ void engine_workflow(struct engine *e, uint64_t client, const char *name, uint32
 		client_refuse(e, client, ANSWER_FAILED, err.text);
 		return;
 	}
-	out = view_flow(f);
-	json_object_set_new(out, "version", json_integer((json_int_t)version));
+	out = view_version(f, version);
 	json_object_set_new(out, "text", json_string(definition_text(def)));
 	effects_answer(e, effects_latest(e), client, ANSWER_OK, view_dump(out), NULL);
 	definition_release(e->definitions, def);

@@ -300,7 +300,9 @@ void saga_begin(struct engine *e, struct txn *t);
 void saga_continue(struct engine *e, struct txn *t);
 /* Steps its machine, journals, and sees to what it owes then. */
 void saga_happen(struct engine *e, struct txn *t, const struct saga_news *news);
-/* An attempt of a step ended otherwise than planned; `retry_after_ms` 0: no wish. */
+/* An attempt is being handed over. */
+void saga_attempt_begins(struct engine *e, struct txn *t, size_t step);
+/* It has ended; `retry_after_ms` is the resource's wish, 0: none. */
 void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
 		       uint64_t retry_after_ms);
 void saga_timer_due(struct engine *e, struct txn *t);

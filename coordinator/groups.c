@@ -55,7 +55,6 @@ enum rc group_begin(struct engine *e, struct txn *t, size_t step, struct err *er
 	const struct workflow *w = definition_workflow(t->definition);
 	struct saga *s = t->rec->saga;
 	const bool undo = s->steps[step].state == STEP_UNDOING;
-	const struct saga_news news = {SAGA_EV_ATTEMPT, step, NULL, false};
 	struct workflow_data data;
 	struct plan plan;
 	json_t *input;
@@ -71,7 +70,7 @@ enum rc group_begin(struct engine *e, struct txn *t, size_t step, struct err *er
 		plan_fini(&plan);
 		return rc;
 	}
-	saga_step(s, &news);
+	saga_attempt_begins(e, t, step);
 	/* Not forced: should this be lost, then so is the group's decision, which is in
 	 * this batch or a later one. */
 	effects_record_step(e, t, step, false);

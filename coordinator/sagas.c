@@ -303,51 +303,75 @@ void saga_happen(struct engine *e, struct txn *t, const struct saga_news *news)
 
 /* ---- attempts ---- */
 
-static void say_attempt(struct engine *e, struct txn *t, const struct saga_news *n, bool undo,
-			uint32_t attempt, bool again, uint64_t pause_ms)
+static json_t *attempt_line(const struct txn *t, size_t step, const char *event)
+{
+	const struct saga_step *st = &t->rec->saga->steps[step];
+	json_t *line = json_pack("{s:s, s:s, s:s, s:I}", "event", event, "step", st->name,
+				 "direction", st->state == STEP_UNDOING ? "undo" : "do", "attempt",
+				 (json_int_t)st->attempts);
+
+	if (st->agent != NULL)
+		json_object_set_new(line, "agent", json_string(st->agent));
+	return line;
+}
+
+void saga_attempt_begins(struct engine *e, struct txn *t, size_t step)
+{
+	const struct saga_news news = {SAGA_EV_ATTEMPT, step, NULL, false};
+
+	saga_step(t->rec->saga, &news);
+	e->counters.attempts++;
+	history_add(e, t, attempt_line(t, step, "attempt"));
+}
+
+static void say_ended(struct engine *e, struct txn *t, const struct saga_news *n)
 {
 	static const char *const words[] = {
 		[SAGA_EV_DONE] = "done",       [SAGA_EV_REFUSED] = "refused",
 		[SAGA_EV_RETRY] = "retry",     [SAGA_EV_UNKNOWN] = "unknown",
 		[SAGA_EV_PENDING] = "pending", [SAGA_EV_HAZARD] = "hazard",
 	};
-	const struct saga_step *st = &t->rec->saga->steps[n->step];
-	json_t *line = json_pack("{s:s, s:s, s:s, s:I, s:s}", "event", "attempt", "step", st->name,
-				 "direction", undo ? "undo" : "do", "attempt", (json_int_t)attempt,
-				 "outcome", words[n->event]);
+	json_t *line = attempt_line(t, n->step, "ended");
 
-	if (st->agent != NULL)
-		json_object_set_new(line, "agent", json_string(st->agent));
+	json_object_set_new(line, "outcome", json_string(words[n->event]));
 	if (n->reason != NULL && n->reason[0] != '\0')
 		json_object_set_new(line, "reason", json_string(n->reason));
-	if (again)
-		json_object_set_new(line, "retry_in_ms", json_integer((json_int_t)pause_ms));
 	history_add(e, t, line);
+}
+
+static void say_again(struct engine *e, struct txn *t, size_t step, uint64_t pause_ms)
+{
+	json_t *line = attempt_line(t, step, "retry_planned");
+
+	json_object_set_new(line, "retry_in_ms", json_integer((json_int_t)pause_ms));
+	history_add(e, t, line);
+}
+
+/* A step's attempt ended without a change of direction: once more, after a pause. */
+static void try_again(struct engine *e, struct txn *t, size_t step, uint64_t retry_after_ms)
+{
+	struct job *job = &t->jobs[step];
+
+	job_unlist(job);
+	agent_branch_over(e, job);
+	e->counters.retried++;
+	say_again(e, t, step, plan_retry(e, t, step, retry_after_ms));
+	effects_record_step(e, t, step, false);
 }
 
 void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
 		       uint64_t retry_after_ms)
 {
 	struct saga *s = t->rec->saga;
-	struct job *job = &t->jobs[news->step];
 	const bool undo = s->steps[news->step].state == STEP_UNDOING;
-	const uint32_t attempt = s->steps[news->step].attempts;
-	const bool changed = tell(e, t, news);
-	/* The same direction goes on: `changed` may be another step's doing. */
-	const bool again =
-		saga_may_retry(s, news->step) && command_owed(s, news->step) == job->command;
-	uint64_t pause = 0;
+	bool changed;
 
-	e->counters.attempts++;
+	say_ended(e, t, news);
+	changed = tell(e, t, news);
 	e->counters.undone += undo && s->steps[news->step].state == STEP_UNDONE;
-	if (again) {
-		job_unlist(job);
-		agent_branch_over(e, job);
-		pause = plan_retry(e, t, news->step, retry_after_ms);
-		e->counters.retried++;
-		effects_record_step(e, t, news->step, false);
-	}
-	say_attempt(e, t, news, undo, attempt, again, pause);
+	if (saga_may_retry(s, news->step) &&
+	    command_owed(s, news->step) == t->jobs[news->step].command)
+		try_again(e, t, news->step, retry_after_ms);
 	if (changed)
 		see_to(e, t);
 	else
