@@ -107,6 +107,8 @@ bool args_parse(const struct cli_command *command, int argc, char **argv, struct
 	}
 	if (a->n_operands == command->n_operands || args_value(a, "help") != NULL)
 		return true;
+	if (a->n_operands > command->n_operands && strstr(command->operands, "...") != NULL)
+		return true;
 	if (a->n_operands < command->n_operands)
 		cli_fail("%s needs %s; see settle help %s", command->name, command->operands,
 			 command->name);

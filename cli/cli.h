@@ -43,8 +43,8 @@ struct args {
 
 struct cli_command {
 	const char *name;
-	const char *operands; /* "FILE", "GID STEP" or "" */
-	size_t n_operands;    /* exactly so many */
+	const char *operands; /* "FILE", "GID STEP", "", or "FILE..." */
+	size_t n_operands;    /* exactly so many; with "..." so many or more */
 	const char *summary;
 	const char *more;                 /* the rest of its help, or NULL */
 	const struct option_row *options; /* ends with a row without a name */
@@ -60,7 +60,7 @@ extern const struct cli_command command_submit, command_show, command_watch, com
 extern const struct cli_command command_cancel, command_retry, command_resolve, command_skip,
 	command_complete, command_fail;
 extern const struct cli_command command_publish, command_workflows, command_workflow,
-	command_activate;
+	command_activate, command_validate, command_graph;
 extern const struct cli_command command_agents, command_resources, command_stats;
 
 /* Prints "settle: …" as one line on standard error; returns CLI_FAILED. */

@@ -19,6 +19,8 @@ static const struct cli_command *const commands[] = {
 
 	&command_publish,  &command_workflows, &command_workflow, &command_activate,
 
+	&command_validate, &command_graph,
+
 	&command_agents,   &command_resources, &command_stats,
 };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };

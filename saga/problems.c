@@ -7,6 +7,22 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A text that was cut inside a character would not be UTF-8, and so no JSON. */
+static void mend(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+		size_t n = *p < 0x80 ? 0 : *p < 0xc0 ? 4 : *p < 0xe0 ? 1 : *p < 0xf0 ? 2 : 3;
+		size_t k = 1;
+
+		while (k <= n && n < 4 && (p[k] & 0xc0) == 0x80)
+			k++;
+		if (k <= n)
+			*p = '?';
+		else
+			p += n;
+	}
+}
+
 void problem_take(struct problems *p, const struct err *err)
 {
 	if (p->count == PROBLEMS_MAX) {
@@ -15,7 +31,8 @@ void problem_take(struct problems *p, const struct err *err)
 	}
 	if (p->all == NULL)
 		p->all = mem_new(PROBLEMS_MAX, sizeof *p->all);
-	p->all[p->count++] = *err;
+	p->all[p->count] = *err;
+	mend(p->all[p->count++].text);
 }
 
 void problem_add(struct problems *p, enum rc code, const struct yaml_node *at, const char *fmt, ...)

@@ -63,7 +63,8 @@ char *read_name(struct problems *p, const struct yaml_node *map, const char *key
 		struct name_rule rule)
 {
 	if (yaml_get(map, key) == NULL && !read_misspelt(map, key))
-		problem_add(p, RC_INVALID, map, "%s needs a \"%s\": a name", what, key);
+		problem_add(p, RC_INVALID, map, "%s needs %s \"%s\": a name", what,
+			    strchr("aeio", *key) != NULL ? "an" : "a", key);
 	return read_optional_name(p, map, key, rule);
 }
 

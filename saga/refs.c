@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "saga/lexer.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct walk {
 	size_t n;
 	size_t *locals; /* tokens that name a variable of the expression's own */
 	size_t n_locals;
+	size_t skip; /* a token that was looked at already */
 	bool bad;
 };
 
@@ -266,6 +268,7 @@ static void add_step(struct walk *w, size_t i)
 				 "a name with - in it is written steps[\"%s\"] in an expression",
 				 shown_size(name->at, size, full));
 			wrong(w, text);
+			w->skip = i + used + 2;
 			return;
 		}
 	}
@@ -320,7 +323,7 @@ static void add_name(struct walk *w, size_t i)
 
 bool refs_find(struct scope *scope, const struct yaml_node *at, struct expr *e)
 {
-	struct walk w = {.scope = scope, .at = at, .e = e};
+	struct walk w = {.scope = scope, .at = at, .e = e, .skip = SIZE_MAX};
 	char *open;
 	size_t depth = 0;
 
@@ -334,7 +337,7 @@ bool refs_find(struct scope *scope, const struct yaml_node *at, struct expr *e)
 			else if (w.tokens[i].kind == TOK_SYMBOL && w.tokens[i].size == 1 &&
 				 strchr(")}]", *w.tokens[i].at) != NULL)
 				depth -= depth > 0;
-			else if (w.tokens[i].kind == TOK_NAME &&
+			else if (w.tokens[i].kind == TOK_NAME && i != w.skip &&
 				 !is_no_variable(&w, i, &open[depth]) && !is_local(&w, i))
 				add_name(&w, i);
 		}

@@ -149,11 +149,13 @@ void sandbox_free(struct sandbox *s)
 static const struct {
 	const char *lua, *ours;
 } phrases[] = {
-	{"'<eof>' expected near", "it should end before"},
+	{"<eof> expected near", "it should end before"},
 	{"near <eof>", "at its end"},
 	{"<eof>", "its end"},
 	{"unexpected symbol", "something is wrong"},
-	{"malformed number", "this is no number:"},
+	{"malformed number near", "this is no number:"},
+	{"C stack overflow", "it is nested too deep"},
+	{" at line 1)", ")"},
 	{"attempt to compare two nil values", "missing values cannot be compared"},
 	{"attempt to compare two userdata values", "null cannot be compared"},
 	{"attempt to perform arithmetic on", "cannot calculate with"},

@@ -94,11 +94,10 @@ static struct template *parse_expr(struct scope *scope, const struct yaml_node *
 	struct expr *e;
 
 	if (to == NULL) {
-		problem_add(
-			scope->problems, RC_INVALID, at,
-			"the expression that begins \"%.40s\" is not complete: %s; a literal ${ "
-			"is written $${",
-			*p, why);
+		problem_add(scope->problems, RC_INVALID, at,
+			    "the expression that begins with \"%.40s\": %s; a literal ${ is "
+			    "written $${",
+			    *p, why);
 		return NULL;
 	}
 	*p = to + 1;
@@ -158,7 +157,9 @@ static struct template *parse_text(struct scope *scope, const struct yaml_node *
 		template_free(t);
 		return NULL;
 	}
-	add_literal(t, from, from + strlen(from));
+	/* A block of YAML (|) ends in a line feed that nobody means. */
+	if (t->count != 1 || t->items[0]->kind != T_EXPR || from[strspn(from, "\n")] != '\0')
+		add_literal(t, from, from + strlen(from));
 	return fold_text(t);
 }
 

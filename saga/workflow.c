@@ -14,11 +14,14 @@ static void read_root(struct problems *p, const struct yaml_node *root, struct w
 {
 	static const char *const known[] = {"workflow", "input", "deadline", "steps", NULL};
 	const struct yaml_node *steps = yaml_get(root, "steps");
+	const struct yaml_node *input = yaml_get(root, "input");
 
+	if (input == NULL) /* the key is a problem, but its names are not unknown as well */
+		input = yaml_get(root, "inputs");
 	if (!read_keys(p, root, known, "a workflow"))
 		return;
 	w->name = read_name(p, root, "workflow", "a workflow file", name_dotted);
-	w->inputs = inputs_parse(p, yaml_get(root, "input"));
+	w->inputs = inputs_parse(p, input);
 	read_ms(p, root, "deadline", 1, (uint64_t)WORKFLOW_DEADLINE_MAX_DAYS * 24 * 3600 * 1000,
 		&w->deadline_ms);
 	if (steps != NULL)

@@ -197,7 +197,7 @@ static const struct {
 	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, operation: o}]}", 3, 22,
 	 "a branch needs a \"resource\""},
 	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: r}]}", 3, 22,
-	 "a branch needs a \"operation\""},
+	 "a branch needs an \"operation\""},
 	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: 'r/x', operation: o}]}", 3,
 	 42, "resource: expected a name"},
 	{"workflow: w\nsteps:\n- {name: s, atomic: [{name: b, resource: r, operation: o, arg: 1}]}",
