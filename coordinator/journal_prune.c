@@ -22,8 +22,8 @@ static const char *const texts[STATEMENTS] = {
 	[STEPS] = "DELETE FROM step WHERE key BETWEEN ?1 AND ?2",
 	[ROW] = "DELETE FROM txn WHERE seq = ?1",
 	[NEXT_HISTORY] =
-		"SELECT e.seq, EXISTS(SELECT 1 FROM txn WHERE txn.seq = e.seq) FROM event e"
-		" WHERE e.seq > ?1 AND e.seq < ?2 ORDER BY e.seq LIMIT 1",
+		("SELECT e.seq, EXISTS(SELECT 1 FROM txn WHERE txn.seq = e.seq) FROM event e"
+		 " WHERE e.seq > ?1 AND e.seq < ?2 ORDER BY e.seq LIMIT 1"),
 };
 _Static_assert(TXN_COMMITTED == 6 && TXN_ABORTED == 7, "the numbers in the SQL");
 

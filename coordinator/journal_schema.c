@@ -64,7 +64,7 @@ enum rc schema_upgrade(sqlite3 *db, const char *const *list, int from, int to, s
 
 		if (rc != RC_OK)
 			return rc;
-		if (v > 0)
+		if (from > 0) /* else it is being made */
 			log_event(LOG_INFO, "journal-upgraded", "version=%d from=%d", v + 1, v);
 	}
 	return RC_OK;

@@ -256,8 +256,7 @@ START_TEST(damaged_rows_are_refused_at_replay)
 		"UPDATE txn SET gid = 'no gid' WHERE seq = 2",
 		"UPDATE txn SET hash = x'00'",
 		"DELETE FROM txn; INSERT INTO resource VALUES('r', 'a', 0, '{}', 0, 0, 1)",
-		"DELETE FROM resource; INSERT INTO resource VALUES('r', 'a', 0, '[{\"name\":1}]', "
-		"0, 0, 1)",
+		"UPDATE resource SET operations = '[{\"name\":1}]'",
 	};
 	struct err err = {0};
 	size_t n = 0;
