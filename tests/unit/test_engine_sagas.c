@@ -562,7 +562,7 @@ START_TEST(events_are_told_in_order_and_waited_for)
 	engine_events(w.e, 5, "g", 0, 0);
 	world_turn();
 	ck_assert_ptr_nonnull(strstr(world_answer(5)->json, "begun"));
-	engine_events(w.e, 6, "g", 1, 60000);
+	engine_events(w.e, 6, "g", 2, 60000);
 	world_turn();
 	ck_assert_ptr_null(world_answer(6));
 	SAY("a0", "hotel", RETRY);
