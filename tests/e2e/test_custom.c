@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { MANY = 12 };
 
@@ -20,9 +21,12 @@ static void shop_start(void)
 		char *url = textf("tcp://127.0.0.1:%d", cluster.agents_port);
 
 		points_path = temp_path("points.%d.db", (int)getpid());
-		const char *argv[] = {"/usr/bin/python3", "examples/agents/python/agent.py",
-				      url,                "test",
-				      "shop",             points_path,
+		const char *argv[] = {"/usr/bin/python3",
+				      "examples/agents/python/agent.py",
+				      url,
+				      "test",
+				      "shop",
+				      points_path,
 				      NULL};
 		shop = proc_new("shop", argv);
 		free(url);
@@ -83,13 +87,12 @@ static void ended(const char *gid, const char *status)
 	free(reason);
 }
 
-#define POINTS(name, op, who, n)                                                                \
-	"{\"name\": \"" name "\", \"resource\": \"points\", \"operation\": \"" op                \
+#define POINTS(name, op, who, n)                                                  \
+	"{\"name\": \"" name "\", \"resource\": \"points\", \"operation\": \"" op \
 	"\", \"args\": {\"customer\": \"" who "\", \"points\": " #n "}}"
 
-static const char pair[] =
-	"{\"name\": \"p\", \"timeout\": \"20s\", \"atomic\": [" POINTS("a", "earn", "ann", 1) ", "
-	POINTS("b", "earn", "bob", 1) "]}";
+static const char pair[] = "{\"name\": \"p\", \"timeout\": \"20s\", \"atomic\": [" POINTS(
+	"a", "earn", "ann", 1) ", " POINTS("b", "earn", "bob", 1) "]}";
 
 START_TEST(agent_in_python_takes_part_in_groups)
 {
@@ -99,8 +102,8 @@ START_TEST(agent_in_python_takes_part_in_groups)
 	ended("earn", "committed");
 	ck_assert_int_eq(points_of("ann"), 1);
 	submit("both", "finished",
-	       "{\"name\": \"p\", \"atomic\": [" POINTS("a", "spend", "ann", 1) ", "
-	       POINTS("b", "spend", "bob", 2) "]}");
+	       "{\"name\": \"p\", \"atomic\": [" POINTS("a", "spend", "ann", 1) ", " POINTS(
+		       "b", "spend", "bob", 2) "]}");
 	ended("both", "rolled_back");
 	ck_assert_int_eq(points_of("ann"), 1);
 	ck_assert_int_eq(points_of("bob"), 1);
@@ -167,14 +170,13 @@ END_TEST
 
 /* ---- sagas over the agent in Python and the plugin ---- */
 
-#define STOCK(n)                                                                                 \
-	"{\"name\": \"take\", \"resource\": \"stock\", \"operation\": \"take\", \"args\": "      \
-	"{\"item\": \"bolt\", \"count\": " #n "}, \"compensate\": {\"operation\": \"take\", "    \
-	"\"args\": {\"item\": \"bolt\", \"count\": " #n "}}}"
+#define STOCK(n)                                                                            \
+	"{\"name\": \"take\", \"resource\": \"stock\", \"operation\": \"take\", \"args\": " \
+	"{\"item\": \"bolt\", \"count\": " #n "}, \"compensate\": {\"operation\": \"give\"}}"
 #define SPEND(n)                                                                                 \
 	"{\"name\": \"spend\", \"after\": [\"take\"], \"resource\": \"points\", \"operation\": " \
 	"\"spend\", \"args\": {\"customer\": \"ann\", \"points\": " #n "}, \"compensate\": "     \
-	"{\"operation\": \"spend\", \"args\": {\"customer\": \"ann\", \"points\": " #n "}}}"
+	"{\"operation\": \"reverse\"}}"
 
 /* How many bolts are left, as the plugin itself says. */
 static void bolts_are(int n)
@@ -209,6 +211,7 @@ START_TEST(saga_and_group_over_a_plugin_and_a_foreign_agent)
 			  "    settings: {file: %s, items: {bolt: 20}}\n"
 			  "    operations:\n"
 			  "      take: {args: [item, count]}\n"
+			  "      give:\n"
 			  "      look: {args: [item, count], read_only: true}\n",
 			  real, facts);
 	START(.resources = resources);
@@ -226,8 +229,8 @@ START_TEST(saga_and_group_over_a_plugin_and_a_foreign_agent)
 	ck_assert_int_eq(points_of("ann"), 6);
 	submit("group", "finished",
 	       "{\"name\": \"p\", \"atomic\": [{\"name\": \"take\", \"resource\": \"stock\", "
-	       "\"operation\": \"take\", \"args\": {\"item\": \"bolt\", \"count\": 1}}, "
-	       POINTS("a", "spend", "ann", 1) "]}");
+	       "\"operation\": \"take\", \"args\": {\"item\": \"bolt\", \"count\": 1}}, " POINTS(
+		       "a", "spend", "ann", 1) "]}");
 	ended("group", "committed");
 	bolts_are(14);
 	ck_assert_int_eq(points_of("ann"), 5);

@@ -21,7 +21,7 @@ class Refused(Exception):
 
 class Points:
     name = "points"
-    operations = {"earn": ["customer", "points"], "spend": ["customer", "points"]}
+    operations = {"earn": ["customer", "points"], "spend": ["customer", "points"], "reverse": []}
 
     def __init__(self, path):
         self.db = sqlite3.connect(path, isolation_level=None)
@@ -52,9 +52,9 @@ class Points:
         """The customer, and the change that is asked for."""
         given = json.loads(args or "{}")
         customer, points = given.get("customer"), given.get("points")
-        if operation not in self.operations or not isinstance(customer, str) or type(points) != int \
+        if operation not in ("earn", "spend") or not isinstance(customer, str) or type(points) != int \
                 or not 0 < points < 10**9:
-            raise Refused(f"{operation} takes a `customer` and `points` from 1")
+            raise Refused("earn and spend take a `customer` and `points` from 1")
         return customer, points if operation == "earn" else -points
 
     # A saga's calls: gid and step name both the action and its compensation.
