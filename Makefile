@@ -107,7 +107,10 @@ $(B)/%.so: %.c include/settle_plugin.h
 	@mkdir -p $(dir $@)
 	$(PLUGIN_CC) -o $@ $< $(if $(findstring examples,$<),-ljansson)
 	@chmod go-w $@
-$(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load $(B)/tests/e2e/test_custom: | $(PLUGINS)
+$(B)/examples/agents/c/tally: $(B)/examples/agents/c/tally.o $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load: | $(PLUGINS)
+$(B)/tests/e2e/test_custom: | $(PLUGINS) $(B)/examples/agents/c/tally
 $(B)/libharness.a: $(HARNESS)
 	@rm -f $@
 	ar rcs $@ $^

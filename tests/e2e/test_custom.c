@@ -1,4 +1,4 @@
-/* What is not ours: an agent in Python (examples/agents/python) and a plugin in C
+/* What is not ours: agents in Python and C (examples/agents) and a plugin
  * (examples/plugin), in groups and sagas of the real coordinator. */
 #include "tests/lib/cluster.h"
 
@@ -242,6 +242,57 @@ START_TEST(saga_and_group_over_a_plugin_and_a_foreign_agent)
 }
 END_TEST
 
+/* ---- the agent in C ---- */
+
+#define ADD(name, after, n)                           \
+	"{\"name\": \"" name "\", \"after\": [" after \
+	"], \"resource\": \"tally\", \"operation\": " \
+	"\"add\", \"args\": {\"n\": " n "}, \"compensate\": {\"operation\": \"take\"}}"
+
+/* The sum of all that has been added, after one more. */
+static void tally_is(const char *gid, int total)
+{
+	char *path = textf("/v1/transactions/%s", gid), *wanted;
+	struct response r;
+
+	submit(gid, "finished", ADD("one", "", "1"));
+	ended(gid, "committed");
+	r = rest_send(cluster.url, "GET", path, NULL, 0, 20000);
+	wanted = textf("\"output\":{\"total\":%d}", total);
+	NEED(strstr(r.body, wanted) != NULL, "no %s in: %s", wanted, r.body);
+	free(wanted);
+	response_free(&r);
+	free(path);
+}
+
+START_TEST(agent_in_c_on_the_wire_alone_serves_sagas_over_a_coordinators_death)
+{
+	const char *build = getenv("BUILD");
+	char *program = textf("%s/examples/agents/c/tally", build != NULL ? build : "build");
+
+	START(0);
+	char *port = textf("%d", cluster.agents_port);
+	const char *argv[] = {program, "127.0.0.1", port, "test", "counter", NULL};
+	struct proc *tally = proc_new("tally", argv);
+	proc_start(tally);
+	await_ready("tally", true);
+	tally_is("a", 1);
+	submit("good", "finished", ADD("x", "", "10") ", " ADD("y", "\"x\"", "100"));
+	ended("good", "committed");
+	submit("undone", "finished", ADD("x", "", "10") ", " ADD("y", "\"x\"", "\"no\""));
+	ended("undone", "rolled_back");
+	tally_is("b", 112);
+	coordinator_kill();
+	coordinator_start();
+	await_ready("tally", true);
+	tally_is("c", 113);
+	proc_kill(tally);
+	proc_free(tally);
+	free(port);
+	free(program);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("custom");
@@ -253,5 +304,7 @@ int main(void)
 		       coordinator_is_killed_and_the_agent_in_python_goes_on);
 	tcase_add_test(cluster_case(suite, "sagas"),
 		       saga_and_group_over_a_plugin_and_a_foreign_agent);
+	tcase_add_test(cluster_case(suite, "c"),
+		       agent_in_c_on_the_wire_alone_serves_sagas_over_a_coordinators_death);
 	return suite_run(suite, banks_open, banks_close);
 }
