@@ -14,7 +14,7 @@ CFLAGS  ?= $(OPT)
 CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DSETTLE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) check 2>/dev/null)
 ALLCFLAGS = -std=c11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -pthread
+LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -pthread -ldl
 TESTLIBS  = $(shell pkg-config --libs check 2>/dev/null) -lnng
 
 PROTOS  := wire/settle.proto coordinator/record.proto
@@ -26,6 +26,8 @@ LIBOBJ  := $(patsubst %.c,$(B)/%.o,$(filter-out $(MAINS),$(SRC))) $(GENC:.c=.o)
 BINS    := $(B)/settled $(B)/settle-agent $(B)/settle
 UNIT    := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 E2E     := $(patsubst tests/e2e/%.c,$(B)/tests/e2e/%,$(wildcard tests/e2e/test_*.c))
+BAD     := WRONG_ABI SMALL NAMELESS NO_OPEN HALF_GROUP IDLE FLAGS WONT_OPEN
+PLUGINS := $(BAD:%=$(B)/tests/plugins/bad-%.so) $(B)/tests/plugins/tame.so $(B)/tests/plugins/no_table.so $(B)/examples/plugin/stock.so
 HARNESS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 SIM     := $(B)/tests/sim/sim
 SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
@@ -69,9 +71,11 @@ lint: deps     ## both compilers with -Werror, clang-tidy, and formatting
 	@tests/lint.sh
 fmt:           ## clang-format everything in place
 	@git ls-files '*.c' '*.h' | xargs clang-format -i
-install: programs ## copy the programs to PREFIX (default /usr/local)
+install: programs ## copy the programs and the plugin header to PREFIX (default /usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BINS) $(DESTDIR)$(PREFIX)/bin
+	install -d $(DESTDIR)$(PREFIX)/include
+	install -m 644 include/settle_plugin.h $(DESTDIR)$(PREFIX)/include
 clean:         ## remove build/
 	rm -rf build
 
@@ -93,6 +97,20 @@ $(B)/settle-agent: $(B)/participant/main.o $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/settle: $(B)/cli/main.o $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# Plugins see nothing of ours but their header.
+PLUGIN_CC = $(CC) -std=c11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN)) -Iinclude -shared -fPIC
+$(B)/tests/plugins/bad-%.so: tests/plugins/bad_table.c include/settle_plugin.h
+	@mkdir -p $(dir $@)
+	$(PLUGIN_CC) -DBAD=$* -o $@ $<
+	@chmod go-w $@
+$(B)/%.so: %.c include/settle_plugin.h
+	@mkdir -p $(dir $@)
+	$(PLUGIN_CC) -o $@ $< $(if $(findstring examples,$<),-ljansson)
+	@chmod go-w $@
+$(B)/examples/agents/c/tally: $(B)/examples/agents/c/tally.o $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load: | $(PLUGINS)
+$(B)/tests/e2e/test_custom: | $(PLUGINS) $(B)/examples/agents/c/tally
 $(B)/libharness.a: $(HARNESS)
 	@rm -f $@
 	ar rcs $@ $^

@@ -36,6 +36,7 @@ struct adapter_host {
 	uv_loop_t *loop;
 	const char *cluster;
 	const char *agent;
+	const char *directory; /* of the configuration's file; NULL: where the agent runs */
 	uint64_t incarnation;
 	/* The resource began or ceased to serve: `problem` is NULL when it serves,
 	 * else says for people what is wrong and what to change. */

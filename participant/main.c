@@ -9,6 +9,7 @@
 #include "adapters/exec.h"
 #include "adapters/http.h"
 #include "adapters/noop.h"
+#include "adapters/plugin.h"
 #include "adapters/postgres.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -27,8 +28,8 @@
 
 enum { EXIT_USAGE = 2, STOP_MAX_MS = 5000 };
 
-static const struct adapter *const adapters[] = {&adapter_exec, &adapter_http, &adapter_noop,
-						 &adapter_postgres, NULL};
+static const struct adapter *const adapters[] = {&adapter_exec,   &adapter_http,     &adapter_noop,
+						 &adapter_plugin, &adapter_postgres, NULL};
 
 struct program;
 
@@ -42,6 +43,7 @@ struct entry {
 
 struct program {
 	const char *path; /* of the configuration */
+	char *directory;  /* its folder; NULL: where we run */
 	struct agent_conf conf;
 	uv_loop_t loop;
 	uv_prepare_t prepare;
@@ -241,6 +243,7 @@ static enum rc entry_open(struct program *p, const char *name, const struct yaml
 	e->host = (struct adapter_host){.loop = &p->loop,
 					.cluster = p->conf.cluster,
 					.agent = p->conf.agent,
+					.directory = p->directory,
 					.incarnation = p->incarnation,
 					.ready = agent_ready,
 					.arg = served};
@@ -313,6 +316,9 @@ static int run(struct program *p)
 	struct err err = {0};
 	bool started;
 
+	if (strrchr(p->path, '/') != NULL)
+		p->directory =
+			mem_dup_bytes(p->path, (size_t)(strrchr(p->path, '/') - p->path) + 1);
 	signal(SIGPIPE, SIG_IGN); /* a broken connection is an error code */
 	log_set_level(p->conf.log_level);
 	if (uv_loop_init(&p->loop) != 0)
@@ -329,6 +335,7 @@ static int run(struct program *p)
 	uv_loop_close(&p->loop);
 	agent_free(p->agent);
 	free(p->entries);
+	free(p->directory);
 	if (started)
 		log_event(LOG_INFO, "agent-stopped", "agent=%s", p->conf.agent);
 	return p->status;

@@ -13,6 +13,7 @@ packages='
 	libmicrohttpd-dev libcurl4-openssl-dev libjansson-dev
 	libyaml-dev uthash-dev nettle-dev liblua5.4-dev
 	check postgresql-15 python3-yaml python3-jsonschema
+	python3-protobuf protobuf-compiler
 '
 case ${1-} in
 lint) packages="$packages clang clang-format clang-tidy" ;;

@@ -10,7 +10,7 @@ make --no-print-directory -s B=build build/gen/wire/settle.pb-c.h build/gen/coor
 
 mapfile -t sources < <(ls base/*.c wire/*.c saga/*.c coordinator/*.c participant/*.c adapters/*.c \
 	cli/*.c tests/*/*.c bench/*.c 2>/dev/null)
-mapfile -t headers < <(ls base/*.h wire/*.h saga/*.h coordinator/*.h participant/*.h adapters/*.h \
+mapfile -t headers < <(ls include/*.h base/*.h wire/*.h saga/*.h coordinator/*.h participant/*.h adapters/*.h \
 	cli/*.h tests/*/*.h bench/*.h 2>/dev/null)
 # The flags are the Makefile's own, so that they cannot differ.
 flags=$(make --no-print-directory -s -f - print-flags <<'MK'
