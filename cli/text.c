@@ -58,7 +58,7 @@ static const char *colour_of(const char *status)
 		{"active", "\033[32m"},       {"done", "\033[32m"},
 		{"rolled_back", "\033[33m"},  {"rolling back", "\033[33m"},
 		{"undone", "\033[33m"},       {"undoing", "\033[33m"},
-		{"retry", "\033[33m"},        {"will be retried", "\033[33m"},
+		{"retry", "\033[33m"},        {"broken", "\033[31m"},
 		{"cancelled", "\033[33m"},    {"stuck", "\033[1;31m"},
 		{"hazard", "\033[1;31m"},     {"not ready", "\033[31m"},
 		{"disconnected", "\033[31m"}, {"refused", "\033[31m"},
