@@ -18,8 +18,12 @@ enum { STEP_WIDTH = 16 };
 
 /* Words for kinds whose own name says less. */
 static const char *const words[][2] = {
-	{"past_pivot", "past the pivot"},        {"undoing", "rolling back"},
-	{"retried", "retry asked for"},          {"resolved", "resolved by a person"},
+	{"attempt", "begins"},
+	{"retry_planned", "will be retried"},
+	{"past_pivot", "past the pivot"},
+	{"undoing", "rolling back"},
+	{"retried", "retry asked for"},
+	{"resolved", "resolved by a person"},
 	{"completed", "completed from outside"},
 };
 
@@ -84,14 +88,14 @@ static void put_line(const struct cli *cli, const json_t *event)
 	text_padded(step != NULL ? step : "-", STEP_WIDTH);
 	printf("  %s", direction != NULL && strcmp(direction, "undo") == 0 ? "undo: " : "");
 	text_status(cli, word_of(event), 0);
-	if (json_is_integer(attempt))
+	if (json_is_integer(in_ms))
+		printf(" in %" JSON_INTEGER_FORMAT " ms", json_integer_value(in_ms));
+	else if (json_is_integer(attempt))
 		printf(", attempt %" JSON_INTEGER_FORMAT, json_integer_value(attempt));
-	if (agent != NULL) {
+	if (agent != NULL && in_ms == NULL) {
 		printf(", by ");
 		text_put(stdout, agent);
 	}
-	if (json_is_integer(in_ms))
-		printf(", again in %" JSON_INTEGER_FORMAT " ms", json_integer_value(in_ms));
 	if (text_of(event, "reason") != NULL) {
 		printf(": ");
 		text_put(stdout, text_of(event, "reason"));

@@ -39,26 +39,19 @@ static enum cli_exit run_publish(struct cli *cli, const struct args *args)
 
 /* ---- workflows ---- */
 
-/* A row for each version of a workflow. */
-static void add_rows(struct table *t, const json_t *workflow)
+static void add_row(struct table *t, const json_t *row)
 {
-	const json_int_t active = json_integer_value(json_object_get(workflow, "active"));
-	const json_t *one;
-	size_t i;
+	const char *published = text_of(row, "published");
+	char version[24], when[24];
 
-	json_array_foreach(json_object_get(workflow, "versions"), i, one)
-	{
-		const json_int_t n = json_integer_value(json_object_get(one, "version"));
-		char version[24], when[24];
-
-		snprintf(version, sizeof version, "%" JSON_INTEGER_FORMAT, n);
-		/* To the second. */
-		snprintf(when, sizeof when, "%.19sZ", text_or(one, "published", "?"));
-		table_add(t, text_of(workflow, "name"));
-		table_add(t, version);
-		table_add(t, n == active ? "active" : NULL);
-		table_add(t, when);
-	}
+	snprintf(version, sizeof version, "%" JSON_INTEGER_FORMAT,
+		 json_integer_value(json_object_get(row, "version")));
+	/* To the second. */
+	snprintf(when, sizeof when, "%.19sZ", published != NULL ? published : "?");
+	table_add(t, text_of(row, "workflow"));
+	table_add(t, version);
+	table_add(t, json_is_true(json_object_get(row, "active")) ? "active" : NULL);
+	table_add(t, when);
 }
 
 static enum cli_exit run_workflows(struct cli *cli, const struct args *args)
@@ -75,7 +68,7 @@ static enum cli_exit run_workflows(struct cli *cli, const struct args *args)
 		status = CLI_DONE;
 		table_init(&t, heads);
 		json_array_foreach(json_object_get(answer.json, "workflows"), i, row)
-			add_rows(&t, row);
+			add_row(&t, row);
 		if (!cli->json)
 			table_print(&t, cli);
 		table_fini(&t);

@@ -55,10 +55,11 @@ static void answer_get(size_t n, const char *json_text)
 static const char first_lines[] =
 	"{\"events\":[{\"n\":1,\"time\":\"2024-05-17T08:30:00.123456Z\",\"event\":\"begun\"},"
 	"{\"n\":2,\"event\":\"attempt\",\"step\":\"reserve\",\"direction\":\"do\",\"attempt\":1,"
-	"\"agent\":\"agent-h\",\"outcome\":\"retry\",\"reason\":\"busy\",\"retry_in_ms\":450},"
-	"{\"n\":3,\"event\":\"attempt\",\"step\":\"reserve\",\"direction\":\"do\",\"attempt\":2,"
-	"\"agent\":\"agent-h\",\"outcome\":\"done\"},"
-	"{\"n\":4,\"event\":\"completed\",\"step\":\"sign\"}],\"next\":4,\"status\":\"running\"}";
+	"\"agent\":\"agent-h\"},{\"n\":3,\"event\":\"ended\",\"step\":\"reserve\",\"direction\":"
+	"\"do\",\"attempt\":1,\"agent\":\"agent-h\",\"outcome\":\"retry\",\"reason\":\"busy\"},"
+	"{\"n\":4,\"event\":\"retry_planned\",\"step\":\"reserve\",\"direction\":\"do\","
+	"\"attempt\":1,\"agent\":\"agent-h\",\"retry_in_ms\":450}],\"next\":4,\"status\":"
+	"\"running\"}";
 
 START_TEST(submit_watch_prints_what_happens_and_how_it_ends)
 {
@@ -82,9 +83,9 @@ START_TEST(submit_watch_prints_what_happens_and_how_it_ends)
 	answer_get(8, SAGA("rolled_back"));
 	ck_assert_int_eq(finish(), CLI_ROLLED_BACK);
 	HAS(out, "2024-05-17T08:30:00.123Z  -                 begun\n");
-	HAS(out, "reserve           retry, attempt 1, by agent-h, again in 450 ms: busy\n");
-	HAS(out, "reserve           done, attempt 2, by agent-h\n");
-	HAS(out, "sign              completed from outside\n");
+	HAS(out, "reserve           begins, attempt 1, by agent-h\n");
+	HAS(out, "reserve           retry, attempt 1, by agent-h: busy\n");
+	HAS(out, "reserve           will be retried in 450 ms\n");
 	HAS(out, "-                 rolling back: step pay was refused\n");
 	HAS(out, "reserve           undo: done, attempt 1\n");
 	HAS(out, "Z  rolled_back");
@@ -185,7 +186,7 @@ START_TEST(events_are_printed_to_the_last)
 		      "\"deep\":{\"a\":[1]}}],\"next\":5}");
 	answer_events(3, 5, "{\"events\":[],\"next\":5}");
 	ck_assert_int_eq(finish(), CLI_DONE);
-	HAS(out, "again in 450 ms");
+	HAS(out, "will be retried in 450 ms");
 	HAS(out, "pay               moved to=x y deep={\"a\":[1]}\n"); /* a kind of tomorrow */
 	ck_assert_int_eq(run_answered("events|g-2", ANSWER_NOT_FOUND, "no such"), CLI_FAILED);
 	HAS(err_out, "no such");
@@ -298,10 +299,11 @@ END_TEST
 START_TEST(workflows_are_a_table)
 {
 	ck_assert_int_eq(
-		run_answered("workflows", ANSWER_OK,
-			     "{\"workflows\":[{\"name\":\"trip\",\"active\":2,\"versions\":["
-			     "{\"version\":1,\"published\":\"2024-05-17T08:30:00.1Z\"},"
-			     "{\"version\":2,\"published\":\"2024-05-18T08:30:00Z\"}]}]}"),
+		run_answered(
+			"workflows", ANSWER_OK,
+			"{\"workflows\":[{\"workflow\":\"trip\",\"version\":1,\"active\":false,"
+			"\"published\":\"2024-05-17T08:30:00.1Z\"},{\"workflow\":\"trip\","
+			"\"version\":2,\"active\":true,\"published\":\"2024-05-18T08:30:00Z\"}]}"),
 		CLI_DONE);
 	HAS(out, "trip      1        -       2024-05-17T08:30:00Z\n");
 	HAS(out, "trip      2        active  2024-05-18T08:30:00Z\n");
