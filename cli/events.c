@@ -18,22 +18,21 @@ enum { STEP_WIDTH = 16 };
 
 /* Words for kinds whose own name says less. */
 static const char *const words[][2] = {
+	{"attempt", "begins"},
 	{"retry_planned", "will be retried"},
 	{"past_pivot", "past the pivot"},
 	{"undoing", "rolling back"},
-	{"attempt", "begins"},
 	{"retried", "retry asked for"},
 	{"resolved", "resolved by a person"},
 	{"completed", "completed from outside"},
 };
 
+/* How an attempt, or the whole, ended says more than that it did. */
 static const char *word_of(const json_t *event)
 {
-	const char *kind = text_of(event, "event");
+	const char *kind = text_or(event, "event", "?");
 
-	if (kind == NULL)
-		return "?";
-	if (strcmp(kind, "ended") == 0 && text_of(event, "outcome") != NULL)
+	if (text_of(event, "outcome") != NULL)
 		return text_of(event, "outcome");
 	if (strcmp(kind, "finished") == 0 && text_of(event, "status") != NULL)
 		return text_of(event, "status");
@@ -89,11 +88,11 @@ static void put_line(const struct cli *cli, const json_t *event)
 	text_padded(step != NULL ? step : "-", STEP_WIDTH);
 	printf("  %s", direction != NULL && strcmp(direction, "undo") == 0 ? "undo: " : "");
 	text_status(cli, word_of(event), 0);
-	if (json_is_integer(attempt))
-		printf(", attempt %" JSON_INTEGER_FORMAT, json_integer_value(attempt));
 	if (json_is_integer(in_ms))
 		printf(" in %" JSON_INTEGER_FORMAT " ms", json_integer_value(in_ms));
-	if (agent != NULL) {
+	else if (json_is_integer(attempt))
+		printf(", attempt %" JSON_INTEGER_FORMAT, json_integer_value(attempt));
+	if (agent != NULL && in_ms == NULL) {
 		printf(", by ");
 		text_put(stdout, agent);
 	}

@@ -54,15 +54,16 @@ static const char *colour_of(const char *status)
 	static const struct {
 		const char *status, *colour;
 	} colours[] = {
-		{"committed", "\033[32m"},    {"ready", "\033[32m"},
-		{"active", "\033[32m"},       {"done", "\033[32m"},
-		{"rolled_back", "\033[33m"},  {"rolling back", "\033[33m"},
-		{"undone", "\033[33m"},       {"undoing", "\033[33m"},
-		{"retry", "\033[33m"},        {"will be retried", "\033[33m"},
-		{"cancelled", "\033[33m"},    {"stuck", "\033[1;31m"},
-		{"hazard", "\033[1;31m"},     {"not ready", "\033[31m"},
-		{"disconnected", "\033[31m"}, {"refused", "\033[31m"},
-		{"failed", "\033[31m"},       {"unknown", "\033[31m"},
+		{"committed", "\033[32m"},       {"ready", "\033[32m"},
+		{"active", "\033[32m"},          {"done", "\033[32m"},
+		{"rolled_back", "\033[33m"},     {"rolling back", "\033[33m"},
+		{"undone", "\033[33m"},          {"undoing", "\033[33m"},
+		{"retry", "\033[33m"},           {"broken", "\033[31m"},
+		{"will be retried", "\033[33m"}, {"cancelled", "\033[33m"},
+		{"stuck", "\033[1;31m"},         {"hazard", "\033[1;31m"},
+		{"not ready", "\033[31m"},       {"disconnected", "\033[31m"},
+		{"refused", "\033[31m"},         {"failed", "\033[31m"},
+		{"unknown", "\033[31m"},
 	};
 
 	for (size_t i = 0; i < sizeof colours / sizeof colours[0]; i++)

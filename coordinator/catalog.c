@@ -181,7 +181,7 @@ void engine_publish(struct engine *e, uint64_t client, const char *text, size_t 
 	struct definition *def = definitions_get(e->definitions, text, size, &err);
 
 	if (def == NULL)
-		client_refuse(e, client, ANSWER_INVALID, err.text);
+		client_refuse_at(e, client, "definition", &err);
 	else if (e->draining)
 		client_refuse(e, client, ANSWER_STOPPING, "the coordinator is stopping");
 	else

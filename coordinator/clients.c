@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
+#include "coordinator/problem.h"
 #include "coordinator/view.h"
 
 #include <assert.h>
@@ -17,6 +18,13 @@
 void client_refuse(struct engine *e, uint64_t client, enum answer_code code, const char *text)
 {
 	effects_answer(e, 0, client, code, NULL, text);
+}
+
+void client_refuse_at(struct engine *e, uint64_t client, const char *where, const struct err *err)
+{
+	effects_answer(e, 0, client, ANSWER_INVALID,
+		       where != NULL ? problem_place(where, err->line, err->column) : NULL,
+		       err->text);
 }
 
 /* `t` is NULL for one that is not in memory. */
@@ -238,7 +246,9 @@ static enum rc begin_saga(struct engine *e, const struct submit *s, struct defin
 	return RC_OK;
 }
 
-static enum rc begin(struct engine *e, struct submit *s, struct txn **out, struct err *err)
+/* On failure `*where` is the part of the request that is wrong, or NULL. */
+static enum rc begin(struct engine *e, struct submit *s, struct txn **out, const char **where,
+		     struct err *err)
 {
 	struct definition *def =
 		s->workflow != NULL
@@ -248,10 +258,14 @@ static enum rc begin(struct engine *e, struct submit *s, struct txn **out, struc
 	json_t *input = NULL;
 	enum rc rc;
 
+	*where = s->workflow != NULL ? "workflow" : "definition";
 	if (def == NULL)
 		return err->code;
 	w = definition_workflow(def);
+	*where = "input";
 	rc = workflow_input(w, s->input, &input, err);
+	if (rc == RC_OK)
+		*where = NULL;
 	if (rc == RC_OK)
 		rc = w->saga ? begin_saga(e, s, def, input, out, err)
 			     : begin_plain(e, s, w, input, out, err);
@@ -263,6 +277,7 @@ static enum rc begin(struct engine *e, struct submit *s, struct txn **out, struc
 void engine_submit(struct engine *e, uint64_t client, const struct submit *given)
 {
 	struct submit s = *given;
+	const char *where = NULL;
 	struct txn *t = NULL;
 	struct err err;
 
@@ -278,10 +293,11 @@ void engine_submit(struct engine *e, uint64_t client, const struct submit *given
 			      "too many transactions are in flight: submit again later");
 		return;
 	}
-	if (begin(e, &s, &t, &err) != RC_OK) {
-		client_refuse(e, client,
-			      err.code == RC_NOT_FOUND ? ANSWER_NOT_FOUND : ANSWER_INVALID,
-			      err.text);
+	if (begin(e, &s, &t, &where, &err) != RC_OK) {
+		if (err.code == RC_NOT_FOUND)
+			client_refuse(e, client, ANSWER_NOT_FOUND, err.text);
+		else
+			client_refuse_at(e, client, where, &err);
 		return;
 	}
 	answer_or_wait(e, t, client, s.wait, s.wait_ms, false);

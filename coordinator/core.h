@@ -421,6 +421,8 @@ void client_show(struct engine *e, struct txn *t, uint64_t client);
 void client_show_record(struct engine *e, const struct txn *t, const struct record *r,
 			uint64_t client, enum answer_code code);
 void client_refuse(struct engine *e, uint64_t client, enum answer_code code, const char *text);
+/* The same, and where in the request: `where` is "definition" or "input". */
+void client_refuse_at(struct engine *e, uint64_t client, const char *where, const struct err *err);
 /* The transaction, if it is in memory; else the client is told why not. */
 struct txn *client_find(struct engine *e, uint64_t client, const char *gid);
 void clients_turn(struct engine *e);

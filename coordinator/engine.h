@@ -69,7 +69,7 @@ void engine_agents(struct engine *e, uint64_t client);
 void engine_resources(struct engine *e, uint64_t client);
 void engine_stats(struct engine *e, uint64_t client);
 
-/* The history of a transaction: {"events": [...], "next": N}, lines after `after`; if
+/* The history of a transaction: {"events": [...], "next": N, "status"}, lines after `after`; if
  * there are none yet and it is not finished, held for `wait_ms` at the most. */
 void engine_events(struct engine *e, uint64_t client, const char *gid, uint64_t after,
 		   uint64_t wait_ms);

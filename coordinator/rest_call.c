@@ -347,7 +347,7 @@ enum MHD_Result call_access(void *cls, struct MHD_Connection *http, const char *
 	if (c->response == NULL && r->engine == NULL && (c->route->traits & ROUTE_PROBE) == 0)
 		call_refuse(c, 503, "the coordinator is %s",
 			    r->quiesced ? "stopping" : "still starting");
-	if (c->response == NULL) { /* a stream comes here again until it knows what to say */
+	if (c->response == NULL) {
 		c->route->handle(c);
 		free(c->body);
 		c->body = NULL;

@@ -200,8 +200,8 @@ void call_activate(struct call *c);
 
 /* True if the client wants the events as a stream. */
 bool stream_wanted(const struct call *c);
-/* Begins one after line `after`, or asks the engine the next thing for it. */
-void stream_go(struct call *c, uint64_t after);
+/* Opens one that begins after line `after`, and asks the engine for its first lines. */
+void stream_open(struct call *c, uint64_t after);
 /* Takes an answer of the engine (and `json`) for the stream; false: it has not begun to
  * respond and the answer is a refusal, to be responded as every other. */
 bool stream_answered(struct call *c, enum answer_code code, char *json);

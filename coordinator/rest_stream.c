@@ -5,13 +5,10 @@
  * asked, so that a slow reader holds up nobody and piles up nothing.  While the engine
  * has no news the connection is suspended, as in every long poll.
  *
- *   EVENTS ── lines ──▶ sent, then EVENTS again        ── "finished" among them ──▶ end
- *     │ none
- *     ▼
- *   STATUS ── not finished ──▶ a comment, then EVENTS  ── finished, unknown ──▶ end
- *
- * The second question is needed because no line tells of the end of a transaction
- * whose last line the client had already. */
+ *   ask ── lines ──▶ sent, then ask again     ── "finished" among them ──▶ end
+ *    │ none
+ *    ├── the transaction has not finished ──▶ a comment is sent, then ask again
+ *    └── it has (the client had its last line), or is not known any more ──▶ end */
 #include "coordinator/rest_core.h"
 
 #include "base/mem.h"
@@ -28,7 +25,6 @@ enum { BLOCK_SIZE = 4096 };
 struct stream {
 	struct call *call;
 	uint64_t after;     /* the last line that was put into `buf` */
-	bool asks_status;   /* the next question, or the one that is open */
 	bool begun;         /* the engine has said once that it knows the transaction */
 	bool ended;         /* nothing follows what is in `buf` */
 	struct jsonbuf buf; /* to be sent */
@@ -71,17 +67,6 @@ void stream_free(struct call *c)
 
 /* ---- asking ---- */
 
-static void ask_one(struct call *c)
-{
-	struct stream *s = c->stream;
-
-	if (s->asks_status)
-		engine_get(c->rest->engine, call_ask(c), c->gid, 0);
-	else
-		engine_events(c->rest->engine, call_ask(c), c->gid, s->after,
-			      s->begun ? STREAM_BEAT_MS : 0);
-}
-
 /* True while there is nothing to send and nobody was asked for it. */
 static bool is_idle(const struct call *c)
 {
@@ -90,24 +75,23 @@ static bool is_idle(const struct call *c)
 	return c->id == 0 && s->sent == s->buf.size && !s->ended;
 }
 
-/* An answer may come from inside the call, and have no lines. */
 static void ask(struct call *c)
 {
-	while (is_idle(c))
-		ask_one(c);
+	if (is_idle(c))
+		engine_events(c->rest->engine, call_ask(c), c->gid, c->stream->after,
+			      c->stream->begun ? STREAM_BEAT_MS : 0);
 }
 
-void stream_go(struct call *c, uint64_t after)
+void stream_open(struct call *c, uint64_t after)
 {
-	if (c->stream == NULL && c->rest->n_streams >= STREAMS_MAX) {
+	if (c->rest->n_streams >= STREAMS_MAX) {
 		call_refuse(c, 429,
 			    "%d streams of events are open, and no more are taken: ask without "
 			    "\"Accept: text/event-stream\"",
 			    STREAMS_MAX);
 		return;
 	}
-	if (c->stream == NULL)
-		stream_new(c, after);
+	stream_new(c, after);
 	ask(c);
 }
 
@@ -176,6 +160,12 @@ static void put_event(struct stream *s, const json_t *event)
 		s->ended = true;
 }
 
+static bool is_over(const char *status)
+{
+	return status == NULL || strcmp(status, "committed") == 0 ||
+	       strcmp(status, "rolled_back") == 0;
+}
+
 static void take_events(struct stream *s, const json_t *answer)
 {
 	const json_t *list = json_object_get(answer, "events"), *event;
@@ -185,16 +175,9 @@ static void take_events(struct stream *s, const json_t *answer)
 	json_array_foreach(list, i, event) put_event(s, event);
 	if (next > 0 && (uint64_t)next > s->after)
 		s->after = (uint64_t)next;
-	s->asks_status = json_array_size(list) == 0;
-}
-
-static void take_status(struct stream *s, const json_t *answer)
-{
-	const char *status = json_string_value(json_object_get(answer, "status"));
-
-	s->asks_status = false;
-	if (status == NULL || strcmp(status, "committed") == 0 ||
-	    strcmp(status, "rolled_back") == 0)
+	if (json_array_size(list) > 0)
+		return;
+	if (is_over(json_string_value(json_object_get(answer, "status"))))
 		s->ended = true;
 	else
 		jsonbuf_text(&s->buf, ":\n\n");
@@ -223,10 +206,7 @@ bool stream_answered(struct call *c, enum answer_code code, char *json)
 	answer = json_loads(json, 0, NULL);
 	free(json);
 	s->begun = true;
-	if (s->asks_status)
-		take_status(s, answer);
-	else
-		take_events(s, answer);
+	take_events(s, answer);
 	json_decref(answer);
 	if (c->response == NULL && s->buf.size > 0)
 		begin_response(c);

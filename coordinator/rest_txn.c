@@ -71,10 +71,6 @@ void call_events(struct call *c)
 	const char *wait = param(c, "wait");
 	uint64_t after = 0, ms = 0;
 
-	if (c->stream != NULL) {
-		stream_go(c, 0);
-		return;
-	}
 	if (!param_number(c, "after", 0, INT64_MAX, &after) ||
 	    (wait != NULL && !call_wait(c, "wait", wait, &ms)))
 		return;
@@ -83,7 +79,7 @@ void call_events(struct call *c)
 	else if (wait != NULL)
 		call_refuse_at(c, "wait", "wait: a stream waits by itself; leave it out");
 	else if (read_last_id(c, &after))
-		stream_go(c, after);
+		stream_open(c, after);
 }
 
 /* ---- a person's word ---- */

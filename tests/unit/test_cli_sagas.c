@@ -55,11 +55,11 @@ static void answer_get(size_t n, const char *json_text)
 static const char first_lines[] =
 	"{\"events\":[{\"n\":1,\"time\":\"2024-05-17T08:30:00.123456Z\",\"event\":\"begun\"},"
 	"{\"n\":2,\"event\":\"attempt\",\"step\":\"reserve\",\"direction\":\"do\",\"attempt\":1,"
-	"\"agent\":\"agent-h\"},"
-	"{\"n\":3,\"event\":\"ended\",\"step\":\"reserve\",\"direction\":\"do\",\"outcome\":"
-	"\"retry\",\"reason\":\"busy\"},"
-	"{\"n\":4,\"event\":\"retry_planned\",\"step\":\"reserve\",\"attempt\":2,"
-	"\"retry_in_ms\":450}],\"next\":4}";
+	"\"agent\":\"agent-h\"},{\"n\":3,\"event\":\"ended\",\"step\":\"reserve\",\"direction\":"
+	"\"do\",\"attempt\":1,\"agent\":\"agent-h\",\"outcome\":\"retry\",\"reason\":\"busy\"},"
+	"{\"n\":4,\"event\":\"retry_planned\",\"step\":\"reserve\",\"direction\":\"do\","
+	"\"attempt\":1,\"agent\":\"agent-h\",\"retry_in_ms\":450}],\"next\":4,\"status\":"
+	"\"running\"}";
 
 START_TEST(submit_watch_prints_what_happens_and_how_it_ends)
 {
@@ -73,7 +73,8 @@ START_TEST(submit_watch_prints_what_happens_and_how_it_ends)
 		4, 4,
 		"{\"events\":[{\"n\":5,\"event\":\"undoing\",\"status\":\"rolling_back\","
 		"\"reason\":\"step pay was refused\"},{\"n\":6,\"event\":\"attempt\",\"step\":"
-		"\"reserve\",\"direction\":\"undo\",\"attempt\":1}],\"next\":6}");
+		"\"reserve\",\"direction\":\"undo\",\"attempt\":1,\"outcome\":\"done\"}],\"next\":"
+		"6}");
 	answer_events(5, 6, "{\"events\":[],\"next\":6}");
 	answer_get(6, SAGA("rolling_back"));
 	answer_events(7, 6,
@@ -83,10 +84,10 @@ START_TEST(submit_watch_prints_what_happens_and_how_it_ends)
 	ck_assert_int_eq(finish(), CLI_ROLLED_BACK);
 	HAS(out, "2024-05-17T08:30:00.123Z  -                 begun\n");
 	HAS(out, "reserve           begins, attempt 1, by agent-h\n");
-	HAS(out, "reserve           retry: busy\n");
-	HAS(out, "reserve           will be retried, attempt 2 in 450 ms\n");
+	HAS(out, "reserve           retry, attempt 1, by agent-h: busy\n");
+	HAS(out, "reserve           will be retried in 450 ms\n");
 	HAS(out, "-                 rolling back: step pay was refused\n");
-	HAS(out, "reserve           undo: begins, attempt 1\n");
+	HAS(out, "reserve           undo: done, attempt 1\n");
 	HAS(out, "Z  rolled_back");
 	LACKS(out, "\x1b");
 }
@@ -185,7 +186,7 @@ START_TEST(events_are_printed_to_the_last)
 		      "\"deep\":{\"a\":[1]}}],\"next\":5}");
 	answer_events(3, 5, "{\"events\":[],\"next\":5}");
 	ck_assert_int_eq(finish(), CLI_DONE);
-	HAS(out, "will be retried");
+	HAS(out, "will be retried in 450 ms");
 	HAS(out, "pay               moved to=x y deep={\"a\":[1]}\n"); /* a kind of tomorrow */
 	ck_assert_int_eq(run_answered("events|g-2", ANSWER_NOT_FOUND, "no such"), CLI_FAILED);
 	HAS(err_out, "no such");
