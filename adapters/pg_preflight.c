@@ -98,7 +98,7 @@ static void on_facts_result(struct pg_unit *u, int step, const PGresult *res)
 	if (!good(f, res))
 		return;
 	f->facts.max_prepared = strtol(PQgetvalue(res, 0, 0), NULL, 10);
-	f->facts.standby = f->barrier_shape && PQgetvalue(res, 0, 1)[0] == 't';
+	f->facts.standby = PQgetvalue(res, 0, 1)[0] == 't';
 }
 
 static void on_facts_end(struct pg_unit *u, bool whole)
@@ -221,7 +221,7 @@ static void on_barrier_result(struct pg_unit *u, int step, const PGresult *res)
 		return;
 	f->barrier_seen = PQgetvalue(res, 0, 0)[0] == 't';
 	f->barrier_shape = PQgetvalue(res, 0, 2)[0] == 't';
-	f->barrier_usable = f->barrier_seen && PQgetvalue(res, 0, 1)[0] == 't';
+	f->barrier_usable = f->barrier_shape && PQgetvalue(res, 0, 1)[0] == 't';
 }
 
 static void on_ddl_result(struct pg_unit *u, int step, const PGresult *res)
