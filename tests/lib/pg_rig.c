@@ -71,7 +71,10 @@ void rig_turn(struct rig *r)
 {
 	uv_timer_t wake;
 
-	/* A turn of the loop ends after a while even if nothing happens. */
+	/* A turn of the loop ends after a while even if nothing happens.  By the time of
+	 * now: what the test has done meanwhile may have taken longer than that, and a
+	 * timer that is over at once ends nothing. */
+	uv_update_time(&r->loop);
 	uv_timer_init(&r->loop, &wake);
 	uv_timer_start(&wake, on_wake, 20, 0);
 	uv_run(&r->loop, UV_RUN_ONCE);
