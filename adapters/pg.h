@@ -4,7 +4,8 @@
  *   pg_call       a call, queues, deadlines         pg_pipe     its pipeline
  *   pg_work       prepare                           pg_resolve  DNS
  *   pg_once       one phase, with a barrier row     loop        timers, handles (shared)
- *   pg_finish     commit, rollback, list            pg_config, pg_statement
+ *   pg_saga       a saga's call, with the same      pg_config, pg_statement
+ *   pg_finish     commit, rollback, list
  *   pg_cancel     stop what runs                    pg_name, pg_args, pg_output
  *   pg_suspect    backends that may still act       pg_verdict  results judged
  *   pg_preflight  may it serve?
@@ -43,10 +44,11 @@ struct pg {
 	int strangers;   /* names in the last list that begin like ours and are not */
 
 	struct pg_preflight preflight;
-	bool fenced;    /* no session of an earlier start is left */
-	bool checked;   /* the preflight passed, and a finisher has been up since */
-	bool one_phase; /* the barrier table can be used */
-	bool ready;     /* what is so … */
+	bool fenced;  /* no session of an earlier start is left */
+	bool checked; /* the preflight passed, and a finisher has been up since */
+	bool barrier; /* the barrier table can be used: one phase, saga calls */
+	char no_barrier[PG_PROBLEM_SIZE * 2]; /* why not, and what to do */
+	bool ready;                           /* what is so … */
 	bool told_ready;
 	char problem[PG_PROBLEM_SIZE];      /* … and why not */
 	char told_problem[PG_PROBLEM_SIZE]; /* … and what the agent was told last */
@@ -62,8 +64,17 @@ const struct pg_statement *pg_statement_of(const struct pg *pg, unsigned id);
 void pg_work_start(struct pg_call *c);
 /* Fills what a call needs to run `work`; false: it was answered. */
 bool pg_work_init(struct pg_call *c, const struct adapter_work *work);
-/* The steps of the operation, for prepare and once alike. */
-enum pg_step { PG_STEP_BEGIN, PG_STEP_MARK, PG_STEP_OPERATION, PG_STEP_LAST };
+/* The steps of the operation, for prepare, once and a saga's call alike; in the order
+ * in which they are sent. */
+enum pg_step {
+	PG_STEP_BEGIN,
+	PG_STEP_BLOCK,
+	PG_STEP_MARK,
+	PG_STEP_LOOK,
+	PG_STEP_OPERATION,
+	PG_STEP_STORE,
+	PG_STEP_LAST,
+};
 /* Has locks and statements on the call's session end by the call's deadline. */
 void pg_work_timeouts(struct pg_call *c);
 /* Sends timeouts and BEGIN; the operation. */
@@ -74,6 +85,8 @@ void pg_work_result(struct pg_unit *u, int step, const PGresult *res);
 /* True if everything up to the operation went well and its rows are as wanted;
  * else c->reason says what is not. */
 bool pg_work_good(struct pg_call *c);
+/* Keeps what the result of a COMMIT tells. */
+void pg_work_committed(struct pg_call *c, const PGresult *res);
 /* The session is lost or has said nonsense: the call's outcome is unknown, its
  * backend suspect. */
 void pg_work_unknown(struct pg_call *c);
@@ -81,6 +94,9 @@ void pg_work_unknown(struct pg_call *c);
 /* one phase */
 void pg_once_start(struct pg_call *c);
 void pg_settle_start(struct pg_call *c);
+
+/* a saga's call */
+void pg_saga_start(struct pg_call *c, const struct adapter_call *call);
 
 /* the end of a prepared branch, and the list of those */
 void pg_commit_start(struct pg_call *c);

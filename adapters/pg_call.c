@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 enum {
@@ -25,11 +26,11 @@ static void out_of_time(struct pg_call *c)
 
 	if (c->place == PG_QUEUED_WORK && c->is_work) {
 		if (pg->ready)
-			pg_call_fail(c, RESULT_REFUSED,
+			pg_call_fail(c, pg_call_unbegun(c),
 				     "no free session in %s's pool of %d before the deadline",
 				     pg->resource, (int)pg->config.pool);
 		else
-			pg_call_fail(c, RESULT_REFUSED, "%s does not serve: %s", pg->resource,
+			pg_call_fail(c, pg_call_unbegun(c), "%s does not serve: %s", pg->resource,
 				     pg->problem);
 		return;
 	}
@@ -54,8 +55,7 @@ static void on_pause(struct adapter_timer *t)
 	c->step(c);
 }
 
-struct pg_call *pg_call_new(struct pg *pg, const struct branch_id *id, adapter_done_fn done,
-			    void *arg)
+static struct pg_call *new_call(struct pg *pg, adapter_done_fn done, void *arg)
 {
 	struct pg_call *c = mem_new(1, sizeof *c);
 
@@ -69,11 +69,44 @@ struct pg_call *pg_call_new(struct pg *pg, const struct branch_id *id, adapter_d
 	c->ends_at = uv_now(pg->loop.uv) + FINISH_MS;
 	adapter_timer_set(&pg->loop, &c->deadline, FINISH_MS);
 	DL_APPEND2(pg->open, c, prev_open, next_open);
+	return c;
+}
+
+struct pg_call *pg_call_new(struct pg *pg, const struct branch_id *id, adapter_done_fn done,
+			    void *arg)
+{
+	struct pg_call *c = new_call(pg, done, arg);
+
 	if (id != NULL) {
 		pg_branch_init(&c->branch, pg->cluster, id);
 		HASH_ADD_STR(pg->by_name, branch.name, c);
 	}
 	return c;
+}
+
+struct pg_call *pg_call_new_saga(struct pg *pg, const struct adapter_call *call,
+				 adapter_done_fn done, void *arg)
+{
+	struct pg_call *c = new_call(pg, done, arg);
+
+	c->is_call = true;
+	c->undo = call->undo;
+	c->attempt = call->attempt;
+	pg_branch_of_step(&c->branch, call->gid, call->step);
+	HASH_ADD_STR(pg->by_name, branch.name, c);
+	return c;
+}
+
+enum result_kind pg_call_unbegun(const struct pg_call *c)
+{
+	if (!c->is_call)
+		return RESULT_REFUSED;
+	return c->attempt <= 1 ? RESULT_RETRY : RESULT_UNKNOWN;
+}
+
+enum result_kind pg_call_unfit(const struct pg_call *c)
+{
+	return c->is_call && c->attempt > 1 ? RESULT_UNKNOWN : RESULT_REFUSED;
 }
 
 void pg_call_leave(struct pg_call *c)
@@ -108,6 +141,8 @@ void pg_call_answer(struct pg_call *c, enum result_kind kind)
 	DL_DELETE2(pg->open, c, prev_open, next_open);
 	if (c->branch.name[0] != '\0')
 		HASH_DEL(pg->by_name, c);
+	if (c->is_call) /* its next attempt, wherever it runs, waits for the key itself */
+		pg_suspect_forget(pg, c->branch.name);
 	c->kind = kind;
 	c->place = PG_ANSWERED;
 	DL_APPEND(pg->answers, c);
@@ -235,14 +270,23 @@ void pg_call_end_all(struct pg *pg)
 	pg_call_end_open(pg);
 }
 
+static struct bytes output_of(struct pg_call *c)
+{
+	struct bytes none = {NULL, 0};
+
+	if (c->kind == RESULT_DONE && c->stored != NULL)
+		return (struct bytes){c->stored, strlen(c->stored)};
+	if (c->kind == RESULT_PREPARED || c->kind == RESULT_READ_ONLY ||
+	    c->kind == RESULT_COMMITTED)
+		return pg_output_finish(&c->output);
+	return none;
+}
+
 static void tell(struct pg_call *c)
 {
 	const struct adapter_answer answer = {
 		.kind = c->kind,
-		.output = c->kind == RESULT_PREPARED || c->kind == RESULT_READ_ONLY ||
-					  c->kind == RESULT_COMMITTED
-				  ? pg_output_finish(&c->output)
-				  : (struct bytes){NULL, 0},
+		.output = output_of(c),
 		.reason = c->reason[0] != '\0' ? c->reason : NULL,
 	};
 	struct branch_id *ids;
@@ -271,6 +315,7 @@ void pg_call_deliver(struct pg *pg)
 		tell(c);
 		pg_params_fini(&c->params);
 		pg_output_fini(&c->output);
+		free(c->stored);
 		free(c->found);
 		free(c);
 	}
@@ -284,4 +329,14 @@ struct pg_call *pg_call_find(struct pg *pg, const struct branch_id *id)
 	pg_branch_init(&b, pg->cluster, id);
 	HASH_FIND_STR(pg->by_name, b.name, c);
 	return c;
+}
+
+struct pg_call *pg_call_find_saga(struct pg *pg, const char *gid, const char *step, bool undo)
+{
+	struct pg_branch b;
+	struct pg_call *c;
+
+	pg_branch_of_step(&b, gid, step);
+	HASH_FIND_STR(pg->by_name, b.name, c);
+	return c != NULL && c->undo == undo ? c : NULL;
 }

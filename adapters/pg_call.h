@@ -4,8 +4,9 @@
  *      ▲          │
  *      └─ PAUSED ◀┘  (busy elsewhere, or a backend is not gone yet: again, soon)
  *
- * Every call has its deadline: queued work is refused by it (nothing was sent),
- * everything else is unknown, and what ran has its connection broken.
+ * Every call has its deadline: queued work is refused by it, or is to be tried again
+ * (nothing was sent), everything else is unknown, and what ran has its connection
+ * broken.
  * Thread: the loop's. */
 #ifndef ADAPTERS_PG_CALL_H
 #define ADAPTERS_PG_CALL_H
@@ -48,7 +49,8 @@ struct pg_call {
 	struct adapter_timer deadline, pause;
 	uint64_t ends_at; /* the branch's own deadline, in the loop's ms */
 	bool expired;     /* its deadline has passed: it may only be answered now */
-	bool is_work;     /* prepare or once: has an operation */
+	bool is_work;     /* prepare, once or a saga's call: has an operation */
+	bool is_call;     /* a saga's call */
 	bool repeat;      /* of a commit */
 
 	/* work */
@@ -70,6 +72,13 @@ struct pg_call {
 	char mark[16];        /* the barrier row that there is */
 	unsigned tries;
 
+	/* a saga's call */
+	bool undo;
+	bool marked;  /* its key is ours, in the transaction that is open */
+	bool blocked; /* it is an action, and its undo has been */
+	uint32_t attempt;
+	char *stored; /* the output as JSON text; or NULL */
+
 	/* a list */
 	struct pg_branch *found;
 	size_t n_found;
@@ -83,6 +92,15 @@ struct pg_call {
 /* A call about `id` (NULL: a list). It is answered by pg_call_answer, once. */
 struct pg_call *pg_call_new(struct pg *pg, const struct branch_id *id, adapter_done_fn done,
 			    void *arg);
+/* The same for a saga's call. */
+struct pg_call *pg_call_new_saga(struct pg *pg, const struct adapter_call *call,
+				 adapter_done_fn done, void *arg);
+
+/* The answer to a work of which nothing was begun: of a saga's later attempts it is
+ * unknown, since an earlier one may have done it. */
+enum result_kind pg_call_unbegun(const struct pg_call *c);
+/* … to one that cannot be begun as it is. */
+enum result_kind pg_call_unfit(const struct pg_call *c);
 
 /* The call ends; the agent is told from pg_call_deliver. `reason` was written to
  * c->reason before, or is empty. */
@@ -111,5 +129,7 @@ void pg_call_deliver(struct pg *pg);
 
 /* The open call of this branch; NULL if there is none. */
 struct pg_call *pg_call_find(struct pg *pg, const struct branch_id *id);
+/* The open call of this step, in this direction; NULL if there is none. */
+struct pg_call *pg_call_find_saga(struct pg *pg, const char *gid, const char *step, bool undo);
 
 #endif

@@ -51,7 +51,7 @@ void pg_cancel_start(struct pg_call *c)
 	const char *values[2] = {pid, NULL};
 
 	if (c->place == PG_QUEUED_WORK && c->is_work) {
-		pg_call_fail(c, RESULT_REFUSED, "cancelled before it was begun");
+		pg_call_fail(c, pg_call_unbegun(c), "cancelled before it was begun");
 		return;
 	}
 	if (c->place != PG_RUNNING || !c->may_cancel || c->cancelled || s == NULL)

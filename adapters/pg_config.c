@@ -25,7 +25,7 @@ const struct conf_row pg_config_rows[] = {
 	{"finishers", CONF_INT, FIELD(finishers), "4", 1, 100,
 	 "sessions kept for commit, rollback and recovery"},
 	{"barrier_table", CONF_TEXT, FIELD(barrier_table), "settle_barrier", 0, 127,
-	 "`table` or `schema.table`: one row a branch that was settled in one phase"},
+	 "`table` or `schema.table`: one row a saga call or branch of one phase"},
 	{"lock_timeout", CONF_MS, FIELD(lock_timeout), "0ms", 0, LOCK_TIMEOUT_MAX,
 	 "longest wait for a lock; `0ms`: as long as the branch's deadline allows"},
 	{"operations", CONF_NODE, FIELD(operations_node), NULL, 0, 0,

@@ -33,6 +33,15 @@ void pg_branch_init(struct pg_branch *b, const char *cluster, const struct branc
 	assert(n > 0 && (size_t)n < sizeof b->name);
 }
 
+void pg_branch_of_step(struct pg_branch *b, const char *gid, const char *step)
+{
+	assert(id_valid(gid, GID_MAX) && id_valid(step, NAME_MAX_LEN));
+	memset(b, 0, sizeof *b);
+	snprintf(b->gid, sizeof b->gid, "%s", gid);
+	snprintf(b->branch, sizeof b->branch, "%s", step);
+	snprintf(b->name, sizeof b->name, "%s/%s", gid, step);
+}
+
 /* Copies up to `end` into `out`; false if it is no id of at most `max` bytes. */
 static bool take_id(const char **p, const char *end, char *out, size_t max)
 {

@@ -25,6 +25,10 @@ struct pg_branch {
 /* Fills `b` from `id`, whose ids were checked where they came in (asserted). */
 void pg_branch_init(struct pg_branch *b, const char *cluster, const struct branch_id *id);
 
+/* The same for the calls of a saga's step, both directions: `<gid>/<step>`, which is
+ * no branch's name, and epoch 0. */
+void pg_branch_of_step(struct pg_branch *b, const char *gid, const char *step);
+
 /* Takes a prepared transaction's name apart; false if this cluster never made it. */
 bool pg_branch_parse(struct pg_branch *b, const char *cluster, const char *name);
 

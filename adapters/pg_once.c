@@ -59,19 +59,8 @@ static void ask_who_was_first(struct pg_call *c)
 
 static void on_commit_result(struct pg_unit *u, int step, const PGresult *res)
 {
-	struct pg_call *c = u->arg;
-	char text[REASON_MAX];
-
 	(void)step;
-	c->last = pg_verdict_final(res, "COMMIT");
-	if (c->last == PG_DONE)
-		return;
-	if (c->last == PG_UNDONE)
-		pg_print(text, sizeof text, "the server rolled the transaction back instead");
-	else
-		pg_explain(text, sizeof text, res, (struct pg_circumstance){.during = PG_WORKING});
-	pg_print(c->reason, sizeof c->reason, "operation %s on %s: %s", c->operation->name,
-		 c->pg->resource, text);
+	pg_work_committed(u->arg, res);
 }
 
 static void on_commit_end(struct pg_unit *u, bool whole)

@@ -203,7 +203,7 @@ static void checked(struct pg_preflight *f)
 	struct pg *pg = f->pg;
 
 	f->session = NULL;
-	pg->one_phase = f->barrier_usable;
+	pg->barrier = f->barrier_usable;
 	pg->checked = true;
 	for (int64_t i = 0; i < pg->config.finishers; i++)
 		pg_session_start(pg->finish[i]);
@@ -220,7 +220,8 @@ static void on_barrier_result(struct pg_unit *u, int step, const PGresult *res)
 	if (!good(f, res))
 		return;
 	f->barrier_seen = PQgetvalue(res, 0, 0)[0] == 't';
-	f->barrier_usable = f->barrier_seen && PQgetvalue(res, 0, 1)[0] == 't';
+	f->barrier_shape = PQgetvalue(res, 0, 2)[0] == 't';
+	f->barrier_usable = f->barrier_shape && PQgetvalue(res, 0, 1)[0] == 't';
 }
 
 static void on_ddl_result(struct pg_unit *u, int step, const PGresult *res)
@@ -235,19 +236,28 @@ static void on_ddl_end(struct pg_unit *u, bool whole)
 		barrier_start(u->arg); /* somebody else may have made it meanwhile: look */
 }
 
-/* Without the table there is no one-phase commit; all else works. */
+/* Without the table there is no one-phase commit and no saga call; all else works. */
 static void tell_no_barrier(struct pg_preflight *f)
 {
-	char *ddl = pg_barrier_ddl(&f->pg->config);
+	struct pg *pg = f->pg;
+	char *ddl = pg_barrier_ddl(&pg->config);
 
+	if (f->barrier_seen && !f->barrier_shape)
+		pg_print(pg->no_barrier, sizeof pg->no_barrier,
+			 "the table %s is not the barrier table of this version: name another one "
+			 "by barrier_table, or drop it",
+			 pg->config.barrier);
+	else
+		pg_print(pg->no_barrier, sizeof pg->no_barrier,
+			 "the role %s. As the table's owner run: %s; and grant SELECT, INSERT and "
+			 "UPDATE on it; then restart the agent",
+			 f->barrier_seen ? "may not use the barrier table"
+					 : "cannot make the barrier table",
+			 ddl);
 	if (!f->barrier_told)
 		log_event(LOG_WARN, "pg-no-barrier",
-			  "resource=%s no one-phase commit: the role %s. As the table's owner run: "
-			  "%s; and grant SELECT and INSERT on it",
-			  f->pg->resource,
-			  f->barrier_seen ? "may not use the barrier table"
-					  : "cannot make the barrier table",
-			  ddl);
+			  "resource=%s no one-phase commit and no saga calls: %s", pg->resource,
+			  pg->no_barrier);
 	f->barrier_told = true;
 	free(ddl);
 }
@@ -277,11 +287,13 @@ static void on_barrier_end(struct pg_unit *u, bool whole)
 
 static void barrier_start(struct pg_preflight *f)
 {
-	char sql[512];
+	char sql[768];
 
 	snprintf(sql, sizeof sql,
 		 "SELECT r IS NOT NULL, has_table_privilege(r, 'INSERT') AND "
-		 "has_table_privilege(r, 'SELECT') FROM to_regclass('%s') AS r",
+		 "has_table_privilege(r, 'SELECT') AND has_table_privilege(r, 'UPDATE'), "
+		 "(SELECT count(*) FROM pg_attribute WHERE attrelid = r AND NOT attisdropped AND "
+		 "attname IN ('kind', 'output', 'made_at')) = 3 FROM to_regclass('%s') AS r",
 		 f->pg->config.barrier);
 	step_send(f, on_barrier_result, on_barrier_end, sql);
 }

@@ -35,7 +35,7 @@ struct pg_preflight {
 	bool failed;               /* a statement of the present step did */
 	uint64_t fencing_since;    /* loop's ms */
 	int fence_left, fence_pid; /* sessions of earlier starts, and one of them */
-	bool barrier_seen, barrier_usable, barrier_tried, barrier_told;
+	bool barrier_seen, barrier_shape, barrier_usable, barrier_tried, barrier_told;
 	char why[PG_PROBLEM_SIZE];
 };
 

@@ -38,19 +38,42 @@ static const char *const fixed[PG_OPERATIONS] = {
 		     " THEN substr(application_name, length($1) + 1)::numeric > $2::numeric END",
 };
 
+/* The rows of a saga's step. */
+#define STEP " cluster = $1 AND gid = $2 AND epoch = 0 AND branch = $3"
+
 static const char *barrier_sql(struct pg_statements *s, unsigned id, const char *barrier)
 {
-	static const char insert[] = "INSERT INTO %s (cluster, gid, epoch, branch, mark)"
-				     " VALUES ($1, $2, $3::numeric, $4, '%s')%s";
-
+	static const char insert[] = "INSERT INTO %s (cluster, gid, epoch, branch, kind, mark)"
+				     " VALUES ($1, $2, $3::numeric, $4, 'branch', '%s')%s";
+	static const char key[] = "INSERT INTO %s (cluster, gid, epoch, branch, kind, mark)"
+				  " VALUES ($1, $2, 0, $3, %s)%s";
 	switch (id) {
 	case PG_MARK: s->owned[id] = mem_printf(insert, barrier, "once", ""); break;
 	case PG_SETTLE:
 		s->owned[id] = mem_printf(insert, barrier, "settled", " ON CONFLICT DO NOTHING");
 		break;
 	case PG_READ_MARK:
-		s->owned[id] = mem_printf("SELECT mark FROM %s WHERE cluster = $1 AND gid = $2"
-					  " AND epoch = $3::numeric AND branch = $4",
+		s->owned[id] =
+			mem_printf("SELECT mark FROM %s WHERE cluster = $1 AND gid = $2"
+				   " AND epoch = $3::numeric AND branch = $4 AND kind = 'branch'",
+				   barrier);
+		break;
+	case PG_KEY: s->owned[id] = mem_printf(key, barrier, "$4, 'done'", ""); break;
+	case PG_KEY_BLOCK:
+		s->owned[id] =
+			mem_printf(key, barrier, "'do', 'blocked'", " ON CONFLICT DO NOTHING");
+		break;
+	case PG_KEY_LOOK:
+		s->owned[id] =
+			mem_printf("SELECT mark FROM %s WHERE" STEP " AND kind = 'do'", barrier);
+		break;
+	case PG_KEY_STORE:
+		s->owned[id] = mem_printf("UPDATE %s SET output = $5 WHERE" STEP " AND kind = $4",
+					  barrier);
+		break;
+	case PG_KEY_READ:
+		s->owned[id] = mem_printf("SELECT kind, mark, output FROM %s WHERE" STEP
+					  " AND kind IN ('do', 'undo')",
 					  barrier);
 		break;
 	default: return fixed[id];
@@ -84,8 +107,9 @@ void pg_statements_fini(struct pg_statements *s)
 char *pg_barrier_ddl(const struct pg_config *config)
 {
 	return mem_printf("CREATE TABLE IF NOT EXISTS %s (cluster text NOT NULL, gid text NOT NULL,"
-			  " epoch numeric(20) NOT NULL, branch text NOT NULL, mark text NOT NULL,"
+			  " epoch numeric(20) NOT NULL, branch text NOT NULL, kind text NOT NULL,"
+			  " mark text NOT NULL, output text,"
 			  " made_at timestamptz NOT NULL DEFAULT now(),"
-			  " PRIMARY KEY (gid, branch, epoch, cluster))",
+			  " PRIMARY KEY (gid, branch, kind, epoch, cluster))",
 			  config->barrier);
 }

@@ -15,6 +15,12 @@ enum pg_statement_id {
 	PG_MARK,       /* cluster, gid, epoch, branch: this session does it, once */
 	PG_SETTLE,     /* the same: nobody will, unless somebody has */
 	PG_READ_MARK,  /* the same: which of the two came first */
+	PG_KEY,        /* cluster, gid, step, direction: this session does the call, once */
+	PG_KEY_BLOCK,  /* cluster, gid, step: its action will not be done any more, unless
+			* it has been */
+	PG_KEY_LOOK,   /* the same: how its action's row is marked */
+	PG_KEY_STORE,  /* cluster, gid, step, direction, output */
+	PG_KEY_READ,   /* cluster, gid, step: direction, mark, output of what there is */
 	PG_LIST,       /* prefix */
 	PG_CANCEL,     /* pid, backend_start */
 	PG_TERMINATE,  /* pid, backend_start */

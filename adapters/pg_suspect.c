@@ -44,6 +44,12 @@ bool pg_suspect_any(const struct pg *pg, const char *name)
 	return suspect_of(pg, name) != NULL;
 }
 
+static void forget(struct pg *pg, struct pg_suspect *x)
+{
+	DL_DELETE(pg->suspects, x);
+	free(x);
+}
+
 static void ask_queue(struct pg_call *c);
 
 /* No row: the server knows no such backend any more, so it has aborted whatever
@@ -59,8 +65,7 @@ static void on_ask_result(struct pg_unit *u, int step, const PGresult *res)
 	if (x == NULL)
 		return;
 	if (pg_verdict(res, NULL) == PG_DONE && PQntuples(res) == 0) {
-		DL_DELETE(c->pg->suspects, x);
-		free(x);
+		forget(c->pg, x);
 		c->reason[0] = '\0';
 		return;
 	}
@@ -114,12 +119,17 @@ void pg_suspect_clear(struct pg_call *c, pg_step_fn next)
 		ask_queue(c);
 }
 
-void pg_suspect_free_all(struct pg *pg)
+void pg_suspect_forget(struct pg *pg, const char *name)
 {
 	struct pg_suspect *x, *next;
 
-	DL_FOREACH_SAFE (pg->suspects, x, next) {
-		DL_DELETE(pg->suspects, x);
-		free(x);
-	}
+	DL_FOREACH_SAFE (pg->suspects, x, next)
+		if (strcmp(x->name, name) == 0)
+			forget(pg, x);
+}
+
+void pg_suspect_free_all(struct pg *pg)
+{
+	while (pg->suspects != NULL)
+		forget(pg, pg->suspects);
 }

@@ -21,6 +21,9 @@ bool pg_suspect_any(const struct pg *pg, const char *name);
  * session).  The call's deadline bounds it. */
 void pg_suspect_clear(struct pg_call *c, pg_step_fn next);
 
+/* Nobody will ask about `name` any more. */
+void pg_suspect_forget(struct pg *pg, const char *name);
+
 void pg_suspect_free_all(struct pg *pg);
 
 #endif

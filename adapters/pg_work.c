@@ -1,5 +1,5 @@
 /* pg_work.c - prepare: BEGIN, the operation and PREPARE TRANSACTION in one round
- * trip; and what prepare and once have in common.
+ * trip; and what prepare, once and saga calls have in common.
  *
  * The server skips everything up to the sync point once a statement has failed,
  * so PREPARE is not even tried after a failed operation; its tag is checked
@@ -53,7 +53,7 @@ bool pg_work_init(struct pg_call *c, const struct adapter_work *work)
 	adapter_timer_set(&pg->loop, &c->deadline, work->timeout_ms);
 	c->operation = pg_config_find(&pg->config, work->operation);
 	if (c->operation == NULL) {
-		pg_call_fail(c, RESULT_REFUSED, "resource %s has no operation %s", pg->resource,
+		pg_call_fail(c, pg_call_unfit(c), "resource %s has no operation %s", pg->resource,
 			     work->operation);
 		return false;
 	}
@@ -61,7 +61,7 @@ bool pg_work_init(struct pg_call *c, const struct adapter_work *work)
 		pg, PG_OPERATIONS + (unsigned)(c->operation - pg->config.operations));
 	c->read_only = work->read_only || c->operation->read_only;
 	if (pg_args_bind(c->operation, work->args, &c->params, &err) != RC_OK) {
-		pg_call_fail(c, RESULT_REFUSED, "%s", err.text);
+		pg_call_fail(c, pg_call_unfit(c), "%s", err.text);
 		return false;
 	}
 	return true;
@@ -92,6 +92,26 @@ static void take_rows(struct pg_call *c, const PGresult *res)
 	c->returned = strncmp(PQcmdStatus(r), "SELECT", 6) == 0;
 }
 
+static void note_state(struct pg_call *c, const PGresult *res)
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	pg_print(c->state, sizeof c->state, "%s", state != NULL ? state : "");
+}
+
+static void note_reason(struct pg_call *c, enum pg_verdict v, const PGresult *res,
+			struct pg_circumstance how)
+{
+	char text[REASON_MAX];
+
+	if (v == PG_UNDONE)
+		pg_print(text, sizeof text, "the server rolled the transaction back instead");
+	else
+		pg_explain(text, sizeof text, res, how);
+	pg_print(c->reason, sizeof c->reason, "operation %s on %s: %s", c->operation->name,
+		 c->pg->resource, text);
+}
+
 static void take_failure(struct pg_call *c, enum pg_verdict v, int step, const PGresult *res)
 {
 	const struct pg_circumstance how = {
@@ -99,18 +119,11 @@ static void take_failure(struct pg_call *c, enum pg_verdict v, int step, const P
 		.late = uv_now(c->pg->loop.uv) - c->began + 5 >= c->lock_ms,
 		.cancelled = c->cancelled,
 	};
-	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
-	char text[REASON_MAX];
 
 	c->failed = v;
 	c->failed_step = step;
-	pg_print(c->state, sizeof c->state, "%s", state != NULL ? state : "");
-	if (v == PG_UNDONE)
-		pg_print(text, sizeof text, "the server rolled the transaction back instead");
-	else
-		pg_explain(text, sizeof text, res, how);
-	pg_print(c->reason, sizeof c->reason, "operation %s on %s: %s", c->operation->name,
-		 c->pg->resource, text);
+	note_state(c, res);
+	note_reason(c, v, res, how);
 	/* A plan that no longer fits its tables stays so for the session's life. */
 	if (step == PG_STEP_OPERATION &&
 	    (strcmp(c->state, "0A000") == 0 || strcmp(c->state, "26000") == 0))
@@ -157,6 +170,15 @@ bool pg_work_good(struct pg_call *c)
 		return false;
 	}
 	return true;
+}
+
+void pg_work_committed(struct pg_call *c, const PGresult *res)
+{
+	c->last = pg_verdict_final(res, "COMMIT");
+	if (c->last == PG_DONE || c->last == PG_SKIPPED)
+		return;
+	note_state(c, res);
+	note_reason(c, c->last, res, (struct pg_circumstance){.during = PG_WORKING});
 }
 
 void pg_work_unknown(struct pg_call *c)

@@ -157,8 +157,10 @@ static void postgres_describe(void *self, struct resource_info *info)
 		.adapter = "postgres",
 		.ready = pg->ready,
 		.problem = pg->problem,
-		.one_phase = pg->one_phase,
+		.one_phase = pg->barrier,
 		.groups = true,
+		.calls = pg->barrier,
+		.exact = pg->barrier,
 		.operations = pg->operations,
 		.n_operations = pg->config.n_operations,
 	};
@@ -193,7 +195,7 @@ static void postgres_once(void *self, const struct adapter_work *work, adapter_d
 {
 	struct pg_call *c = pg_call_new(self, &work->id, done, arg);
 
-	if (!c->pg->one_phase)
+	if (!c->pg->barrier)
 		pg_call_fail(c, RESULT_REFUSED,
 			     "resource %s has no barrier table, so no one-phase "
 			     "commit",
@@ -222,7 +224,7 @@ static void postgres_settle_once(void *self, const struct branch_id *id, adapter
 {
 	struct pg_call *c = pg_call_new(self, id, done, arg);
 
-	if (!c->pg->one_phase)
+	if (!c->pg->barrier)
 		pg_call_fail(c, RESULT_UNKNOWN, "resource %s has no barrier table to look in",
 			     c->pg->resource);
 	else
@@ -245,6 +247,20 @@ static void postgres_cancel(void *self, const struct branch_id *id)
 		pg_cancel_start(c);
 }
 
+static void postgres_call(void *self, const struct adapter_call *call, adapter_done_fn done,
+			  void *arg)
+{
+	pg_saga_start(pg_call_new_saga(self, call, done, arg), call);
+}
+
+static void postgres_cancel_call(void *self, const char *gid, const char *step, bool undo)
+{
+	struct pg_call *c = pg_call_find_saga(self, gid, step, undo);
+
+	if (c != NULL)
+		pg_cancel_start(c);
+}
+
 const struct adapter adapter_postgres = {
 	.name = "postgres",
 	.open = postgres_open,
@@ -255,6 +271,8 @@ const struct adapter adapter_postgres = {
 	.cancel = postgres_cancel,
 	.once = postgres_once,
 	.settle_once = postgres_settle_once,
+	.call = postgres_call,
+	.cancel_call = postgres_cancel_call,
 	.list = postgres_list,
 	.close = postgres_close,
 };

@@ -71,7 +71,10 @@ void rig_turn(struct rig *r)
 {
 	uv_timer_t wake;
 
-	/* A turn of the loop ends after a while even if nothing happens. */
+	/* A turn of the loop ends after a while even if nothing happens.  By the time of
+	 * now: what the test has done meanwhile may have taken longer than that, and a
+	 * timer that is over at once ends nothing. */
+	uv_update_time(&r->loop);
 	uv_timer_init(&r->loop, &wake);
 	uv_timer_start(&wake, on_wake, 20, 0);
 	uv_run(&r->loop, UV_RUN_ONCE);
@@ -287,6 +290,40 @@ void rig_cancel(struct rig *r, const char *gid)
 	r->inside = false;
 }
 
+struct rig_call *rig_step(struct rig *r, const struct rig_step *step)
+{
+	struct rig_call *call = new_call(r);
+	char *gid = textf("%s", step->gid), *op = textf("%s", step->op);
+	char *name = textf("%s", step->step ? step->step : "step");
+	char *args = textf("%s", step->args);
+	const struct adapter_call c = {
+		.gid = gid,
+		.step = name,
+		.undo = step->undo,
+		.attempt = step->attempt ? step->attempt : 1,
+		.operation = op,
+		.args = {args, strlen(args)},
+		.timeout_ms = step->timeout_ms ? step->timeout_ms : STANDARD_MS,
+	};
+
+	uv_update_time(&r->loop);
+	r->inside = true;
+	adapter_postgres.call(r->self, &c, on_done, call);
+	r->inside = false;
+	free(gid);
+	free(op);
+	free(name);
+	free(args);
+	return call;
+}
+
+void rig_cancel_step(struct rig *r, const char *gid, bool undo)
+{
+	r->inside = true;
+	adapter_postgres.cancel_call(r->self, gid, "step", undo);
+	r->inside = false;
+}
+
 enum result_kind rig_kind(struct rig_call *call)
 {
 	RUN_UNTIL(call->rig, 40, call->done);
@@ -300,6 +337,8 @@ const char *rig_word(struct rig_call *call)
 		[RESULT_READ_ONLY] = "read-only", [RESULT_REFUSED] = "refused",
 		[RESULT_COMMITTED] = "committed", [RESULT_ROLLED_BACK] = "rolled-back",
 		[RESULT_HAZARD] = "hazard",       [RESULT_UNKNOWN] = "unknown",
+		[RESULT_DONE] = "done",           [RESULT_RETRY] = "retry",
+		[RESULT_PENDING] = "pending",
 	};
 
 	return words[rig_kind(call)];

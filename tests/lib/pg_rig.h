@@ -90,6 +90,17 @@ struct rig_call *rig_rollback(struct rig *r, const char *gid);
 struct rig_call *rig_list(struct rig *r);
 void rig_cancel(struct rig *r, const char *gid);
 
+/* A saga's call: of step `step`, and the defaults below for what is 0. */
+struct rig_step {
+	const char *gid, *op, *args; /* must be given */
+	const char *step;            /* [step] */
+	bool undo;
+	uint32_t attempt, timeout_ms; /* [1], [20 s] */
+};
+struct rig_call *rig_step(struct rig *r, const struct rig_step *step);
+#define STEP(r, ...) rig_step(r, &(struct rig_step){__VA_ARGS__})
+void rig_cancel_step(struct rig *r, const char *gid, bool undo);
+
 /* Waits for the answer and gives its kind. */
 enum result_kind rig_kind(struct rig_call *call);
 /* The word for it, for asserts that people read. */

@@ -222,7 +222,7 @@ START_TEST(role_that_may_not_make_the_table_has_no_one_phase)
 	rig_close(rig);
 	/* the owner makes it, and the next start finds it */
 	rig = SERVE(.conninfo = server->conninfo, .more = "barrier_table: public.teller_barrier\n");
-	pg_do(conn, "GRANT SELECT, INSERT ON teller_barrier TO teller");
+	pg_do(conn, "GRANT SELECT, INSERT, UPDATE ON teller_barrier TO teller");
 	rig_close(rig);
 	rig = SERVE(.conninfo = teller, .more = "barrier_table: teller_barrier\n");
 	ck_assert(one_phase());
