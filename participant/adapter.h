@@ -136,7 +136,8 @@ struct adapter {
 	 *   - a key that was done is not done again, and answers DONE with the stored output;
 	 *   - an undo whose action was never done does nothing and answers DONE;
 	 *   - an action that comes after its undo does nothing and answers REFUSED;
-	 *   - REFUSED and RETRY prove that no earlier call of the key was done either. */
+	 *   - REFUSED proves that no earlier call of the key was done either. (RETRY does
+	 *     not: a full queue that did not look may say it.) */
 	void (*call)(void *self, const struct adapter_call *call, adapter_done_fn done, void *arg);
 
 	/* Asks a call that is under way to end soon; it still answers, with what became of

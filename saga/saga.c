@@ -268,7 +268,8 @@ static void acted(struct saga *s, const struct saga_news *n)
 		return;
 	case SAGA_EV_HAZARD: stick(st, false); return;
 	case SAGA_EV_UNKNOWN: st->maybe = true; break;
-	default: st->maybe = st->maybe && !n->exact; break;
+	case SAGA_EV_REFUSED: st->maybe = st->maybe && !n->exact; break;
+	default: break;
 	}
 	not_done(s, n);
 }
@@ -425,6 +426,11 @@ void saga_resume(struct saga *s)
 		struct saga_step *st = &s->steps[i];
 
 		st->out = false;
+		/* An attempt may have been sent that was never counted: the next one must
+		 * not look like the first. */
+		if (st->tries == 0 && in(st, IN(DOING) | IN(UNDOING)) &&
+		    saga_work(s, i)->kind == WORK_CALL)
+			st->tries = 1;
 		/* The intent was written; whether it was sent is not known.  (What became of
 		 * an atomic group the journal does know.) */
 		if (st->state == STEP_DOING && s->def->steps[i].action.kind == WORK_CALL)

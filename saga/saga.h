@@ -102,7 +102,8 @@ struct saga_news {
 	enum saga_event event;
 	size_t step;
 	const char *reason; /* borrowed, may be NULL: why, for people */
-	/* A REFUSED or RETRY is proof that no earlier attempt was done either. */
+	/* A REFUSED is proof that no earlier attempt was done either.  (A RETRY never is: it
+	 * may come from an agent that did not look.) */
 	bool exact;
 };
 

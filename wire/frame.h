@@ -105,7 +105,7 @@ struct resource_info {
 	const char *problem;
 	bool one_phase; /* `once` can be used */
 	bool calls;     /* serves saga calls */
-	bool exact;     /* … exactly once: "not done" is proof, also for earlier attempts */
+	bool exact;     /* … exactly once: REFUSED is proof, also for earlier attempts */
 	bool groups;    /* takes part in two-phase commit */
 	struct operation_info *operations;
 	size_t n_operations;

@@ -559,6 +559,7 @@ START_TEST(events_are_told_in_order_and_waited_for)
 {
 	submit_two();
 	sync();
+	pass(30); /* lines are written lazily, but soon */
 	engine_events(w.e, 5, "g", 0, 0);
 	world_turn();
 	ck_assert_ptr_nonnull(strstr(world_answer(5)->json, "begun"));
