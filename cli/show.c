@@ -42,13 +42,15 @@ static void put_json(const char *name, const json_t *value)
 	free(text);
 }
 
-/* What came of it: why not, or what it gave. */
+/* What came of it: what it gave, or its last error. */
 static void add_result(struct table *t, const json_t *thing)
 {
 	const json_t *output = json_object_get(thing, "output");
 	const char *reason = text_of(thing, "reason"), *again = text_of(thing, "next_attempt");
 	char *text = NULL;
 
+	if (output != NULL && strcmp(text_or(thing, "status", ""), "done") == 0)
+		reason = NULL; /* of an attempt before */
 	if (again != NULL)
 		text = mem_printf("%s%sagain at %s", reason != NULL ? reason : "",
 				  reason != NULL ? "; " : "", again);

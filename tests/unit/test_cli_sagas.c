@@ -248,6 +248,18 @@ START_TEST(saga_is_shown_with_its_steps_and_branches)
 }
 END_TEST
 
+START_TEST(step_that_is_done_shows_what_it_gave)
+{
+	run_answered(
+		"show|g-1", ANSWER_OK,
+		"{\"gid\":\"g-1\",\"status\":\"committed\",\"steps\":[{\"name\":\"a\",\"kind\":"
+		"\"call\",\"status\":\"done\",\"attempts\":2,\"reason\":\"was busy\",\"output\":"
+		"{\"id\":7}}]}");
+	HAS(out, "{\"id\":7}");
+	LACKS(out, "was busy");
+}
+END_TEST
+
 /* ---- a person's word ---- */
 
 static const struct {
@@ -352,6 +364,7 @@ static TCase *all(void)
 	tcase_add_test(t, events_as_json_are_the_answers_unchanged);
 	tcase_add_test(t, terminal_is_not_driven_by_an_event);
 	tcase_add_test(t, saga_is_shown_with_its_steps_and_branches);
+	tcase_add_test(t, step_that_is_done_shows_what_it_gave);
 	tcase_add_loop_test(t, word_of_a_person_is_passed_on, 0, sizeof acts / sizeof acts[0]);
 	tcase_add_test(t, publish_tells_the_version);
 	tcase_add_test(t, workflows_are_a_table);
