@@ -51,6 +51,20 @@ const char *luajson_kind(lua_State *L, int at)
 	}
 }
 
+const char *luajson_a_kind(lua_State *L, int at)
+{
+	static const char *const kinds[][2] = {
+		{"boolean", "true or false"}, {"number", "a number"},  {"text", "a text"},
+		{"list", "a list"},           {"object", "an object"}, {"function", "a function"},
+	};
+	const char *kind = luajson_kind(L, at);
+
+	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+		if (strcmp(kinds[i][0], kind) == 0)
+			return kinds[i][1];
+	return kind;
+}
+
 /* ---- into Lua ---- */
 
 void luajson_push_null(lua_State *L)

@@ -26,6 +26,8 @@ void luajson_mark_list(lua_State *L);
 
 /* "missing", "null", "boolean", "number", "text", "list", "object" or "function". */
 const char *luajson_kind(lua_State *L, int at);
+/* The same for sentences: "missing", "null", "true or false", "a number", ... */
+const char *luajson_a_kind(lua_State *L, int at);
 
 /* Writes the value at the top of the stack, which stays.  Raises Lua errors as well.
  * RC_INVALID: it has no JSON. */

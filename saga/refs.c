@@ -293,6 +293,8 @@ static bool is_no_variable(const struct walk *w, size_t i, const char *open)
 	if (i > 0 &&
 	    (is(w, i - 1, ".") || is(w, i - 1, ":") || is(w, i - 1, "::") || is(w, i - 1, "goto")))
 		return true;
+	if (i > 0 && is(w, i - 1, "<") && is(w, i, "const") && is(w, i + 1, ">"))
+		return true; /* local a <const> */
 	return *open == '{' && is(w, i + 1, "=") &&
 	       (is(w, i - 1, "{") || is(w, i - 1, ",") || is(w, i - 1, ";"));
 }

@@ -159,6 +159,7 @@ static const struct {
 	{"attempt to compare two nil values", "missing values cannot be compared"},
 	{"attempt to compare two userdata values", "null cannot be compared"},
 	{"attempt to perform arithmetic on", "cannot calculate with"},
+	{"attempt to perform 'n%0'", "cannot divide by zero"},
 	{"attempt to compare", "cannot compare"},
 	{"attempt to concatenate", "cannot join"},
 	{"attempt to get length of", "cannot take the length of"},
@@ -200,14 +201,23 @@ static void say(lua_State *L, char *text, size_t room)
 {
 	const char *from = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "it failed";
 	size_t used = 0;
+	bool luas = strstr(from, "stack overflow") != NULL; /* Lua's own message, or ours */
 
-	if (strncmp(from, "e:", 2) == 0 && strstr(from, ": ") != NULL)
+	if (strncmp(from, "e:", 2) == 0 && strstr(from, ": ") != NULL) {
 		from = strstr(from, ": ") + 2; /* e:LINE: text */
+		luas = true;
+	}
 	text[0] = '\0';
 	while (*from != '\0' && used + 80 < room) {
-		from += translate(from, text + used, room - used);
+		if (luas) {
+			from += translate(from, text + used, room - used);
+		} else {
+			text[used] = *from++;
+			text[used + 1] = '\0';
+		}
 		used += strlen(text + used);
 	}
+
 	while (used > 0 && ((unsigned char)text[used - 1] & 0x80) != 0 && *from != '\0')
 		text[--used] = '\0'; /* not in the middle of a character */
 }
@@ -417,7 +427,7 @@ enum rc sandbox_text(struct sandbox *s, struct jsonbuf *out, struct err *err)
 		return sandbox_json(s, out, err);
 	if (type != LUA_TSTRING)
 		return err_set(err, RC_INVALID, "it is %s, which cannot stand inside a longer text",
-			       luajson_kind(s->L, 1));
+			       luajson_a_kind(s->L, 1));
 	text = lua_tolstring(s->L, 1, &size);
 	if (luajson_check_text(text, size, err) != RC_OK)
 		return RC_INVALID;
@@ -429,7 +439,7 @@ enum rc sandbox_bool(struct sandbox *s, bool *out, struct err *err)
 {
 	if (lua_type(s->L, 1) != LUA_TBOOLEAN)
 		return err_set(err, RC_INVALID, "it must be true or false, and is %s",
-			       luajson_kind(s->L, 1));
+			       luajson_a_kind(s->L, 1));
 	*out = lua_toboolean(s->L, 1);
 	return RC_OK;
 }

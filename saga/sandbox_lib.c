@@ -9,23 +9,35 @@
 #include <inttypes.h>
 #include <lauxlib.h>
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { NUMBER_TEXT_MAX = 64 }; /* a longer text is no number */
+
+/* Raises an error as it is: luaL_error would put a line before it. */
+static int complain(lua_State *L, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	lua_pushvfstring(L, fmt, ap);
+	va_end(ap);
+	return lua_error(L);
+}
 
 /* ---- arguments ---- */
 
 static void need_number(lua_State *L, int at, const char *function)
 {
 	if (lua_type(L, at) != LUA_TNUMBER)
-		luaL_error(L, "%s needs a number, not %s", function, luajson_kind(L, at));
+		complain(L, "%s needs a number, not %s", function, luajson_a_kind(L, at));
 }
 
 static const char *need_text(lua_State *L, int at, const char *function, size_t *size)
 {
 	if (lua_type(L, at) != LUA_TSTRING)
-		luaL_error(L, "%s needs a text, not %s", function, luajson_kind(L, at));
+		complain(L, "%s needs a text, not %s", function, luajson_a_kind(L, at));
 	return lua_tolstring(L, at, size);
 }
 
@@ -37,7 +49,7 @@ static lua_Integer need_integer(lua_State *L, int at, const char *function)
 	need_number(L, at, function);
 	n = lua_tointegerx(L, at, &is_integer);
 	if (!is_integer)
-		luaL_error(L, "%s needs a whole number", function);
+		complain(L, "%s needs a whole number", function);
 	return n;
 }
 
@@ -73,8 +85,8 @@ static int lib_tostring(lua_State *L)
 		lua_pushstring(L, text);
 		return 1;
 	default:
-		return luaL_error(L, "tostring needs a text, a number, true or false, not %s",
-				  luajson_kind(L, 1));
+		return complain(L, "tostring needs a text, a number, true or false, not %s",
+				luajson_a_kind(L, 1));
 	}
 }
 
@@ -110,7 +122,7 @@ static int next_item(lua_State *L)
 	const lua_Integer i = need_integer(L, 2, "ipairs") + 1;
 
 	if (lua_type(L, 1) != LUA_TTABLE)
-		return luaL_error(L, "ipairs needs a list, not %s", luajson_kind(L, 1));
+		return complain(L, "ipairs needs a list, not %s", luajson_a_kind(L, 1));
 	lua_pushinteger(L, i);
 	return lua_rawgeti(L, 1, i) == LUA_TNIL ? 1 : 2;
 }
@@ -118,7 +130,7 @@ static int next_item(lua_State *L)
 static int lib_ipairs(lua_State *L)
 {
 	if (lua_type(L, 1) != LUA_TTABLE)
-		return luaL_error(L, "ipairs needs a list, not %s", luajson_kind(L, 1));
+		return complain(L, "ipairs needs a list, not %s", luajson_a_kind(L, 1));
 	lua_pushcfunction(L, next_item);
 	lua_pushvalue(L, 1);
 	lua_pushinteger(L, 0);
@@ -161,7 +173,7 @@ static int lib_abs(lua_State *L)
 		const lua_Integer n = lua_tointeger(L, 1);
 
 		if (n == LUA_MININTEGER)
-			return luaL_error(L, "math.abs: the result does not fit 64 bits");
+			return complain(L, "math.abs: the result does not fit 64 bits");
 		lua_pushinteger(L, n < 0 ? -n : n);
 	}
 	return 1;
@@ -298,7 +310,7 @@ static const luaL_Reg string_functions[] = {
 
 static int refuse_change(lua_State *L)
 {
-	return luaL_error(L, "the functions cannot be changed");
+	return complain(L, "the functions cannot be changed");
 }
 
 static void fill(lua_State *L, const luaL_Reg *functions)
