@@ -9,10 +9,17 @@
 
 /* ---- in the file ---- */
 
+/* For a function there is only the text to tell. */
+static bool is_denied(sqlite3 *db)
+{
+	return (sqlite3_errcode(db) & 0xff) == SQLITE_AUTH ||
+	       strstr(sqlite3_errmsg(db), "not authorized") != NULL;
+}
+
 /* SQLite's words about a statement of the configuration, with its place there. */
 static enum rc fail_at(sqlite3 *db, enum rc code, const struct sqlite_sql *sql, struct err *err)
 {
-	const bool denied = (sqlite3_errcode(db) & 0xff) == SQLITE_AUTH;
+	const bool denied = is_denied(db);
 
 	return err_set_at(err, code, sql->line, sql->column, "%s%s", sqlite3_errmsg(db),
 			  denied ? ": SQL must not open other files, begin or end transactions, "
@@ -130,8 +137,8 @@ static bool is_grammar(sqlite3 *db)
 {
 	const char *text = sqlite3_errmsg(db);
 
-	return (sqlite3_errcode(db) & 0xff) == SQLITE_AUTH ||
-	       strstr(text, "syntax error") != NULL || strstr(text, "incomplete input") != NULL ||
+	return is_denied(db) || strstr(text, "syntax error") != NULL ||
+	       strstr(text, "incomplete input") != NULL ||
 	       strstr(text, "unrecognized token") != NULL;
 }
 
