@@ -152,6 +152,7 @@ static void file_broken(struct sqlite_worker *w, const char *why)
 	log_event(LOG_WARN, "sqlite-reopen", "resource=%s %s: the file is closed and opened again",
 		  w->settings.resource, why);
 	close_file(w, why);
+	w->open_us = 0; /* at once, the first time */
 }
 
 /* ---- one transaction ---- */
@@ -234,8 +235,8 @@ static void commit(struct sqlite_worker *w)
 		DL_FOREACH (w->group, t)
 			if (t->job.acted)
 				set_back(&t->job, RESULT_UNKNOWN, why);
+		file_broken(w, why); /* told before whoever hears of it asks again */
 		post_group(w);
-		file_broken(w, why);
 		break;
 	}
 }
@@ -262,14 +263,14 @@ static void work(struct sqlite_worker *w)
 	}
 	DL_DELETE(w->group, t);
 	snprintf(why, sizeof why, "%s", t->job.reason);
-	post(w, t);
 	if (end == SQ_END_LOST) {
 		group_again(w, "another call's end rolled it back, and its time was over");
-		return;
+	} else {
+		sqlite_db_rollback(w->db);
+		file_broken(w, why);
+		retry_all(w, &w->group, false, why);
 	}
-	sqlite_db_rollback(w->db);
-	retry_all(w, &w->group, false, why);
-	file_broken(w, why);
+	post(w, t);
 }
 
 /* Works until nothing is left in the thread's own hands. */
