@@ -1,9 +1,14 @@
 #include "tests/lib/conformance.h"
 
+#include "adapters/exec.h"
+#include "adapters/http.h"
 #include "adapters/sqlite.h"
+#include "tests/lib/http_stub.h"
 
+#include <dirent.h>
 #include <sqlite3.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* ---- sqlite: effects are rows of a file ---- */
@@ -61,7 +66,103 @@ static int sqlite_effects(void *world, const char *name)
 	return n;
 }
 
+/* ---- exec: effects are files in a folder, each with a name of its own ---- */
+
+#define NAMED "name=$(sed -n \"s/.*\\\"name\\\": *\\\"\\([a-z]*\\)\\\".*/\\1/p\"); "
+
+static void *exec_begin(void)
+{
+	static int n;
+	char *folder = temp_path("conformance-%d-%d.d", (int)getpid(), n++);
+
+	NEED(mkdir(folder, 0755) == 0, "cannot make %s", folder);
+	return folder;
+}
+
+static char *exec_config(void *world)
+{
+	return textf("adapter: exec\n"
+		     "directory: %s\n"
+		     "operations:\n"
+		     "  add:\n"
+		     "    args: [name]\n"
+		     "    call: {command: [sh, -c, '" NAMED
+		     "mktemp $name.XXXXXX > /dev/null && echo 1']}\n"
+		     "  remove:\n"
+		     "    args: [name]\n"
+		     "    call: {command: [sh, -c, '" NAMED "set -- $name.*;"
+		     " test -e $1 || exit 65; rm $1']}\n"
+		     "  refuse:\n"
+		     "    args: [name]\n"
+		     "    call: {command: [sh, -c, 'echo no >&2; exit 65']}\n"
+		     "  slow:\n"
+		     "    args: [name]\n"
+		     "    call: {command: [sh, -c, 'sleep 3600 && mktemp late.XXXXXX']}\n",
+		     (char *)world);
+}
+
+static int exec_effects(void *world, const char *name)
+{
+	DIR *dir = opendir(world);
+	const struct dirent *entry;
+	int n = 0;
+
+	NEED(dir != NULL, "cannot read %s", (char *)world);
+	while ((entry = readdir(dir)) != NULL) {
+		const char *dot = strchr(entry->d_name, '.');
+		const size_t size = dot != NULL ? (size_t)(dot - entry->d_name) : 0;
+
+		n += size > 0 && (name == NULL || (strlen(name) == size &&
+						   strncmp(name, entry->d_name, size) == 0));
+	}
+	closedir(dir);
+	return n;
+}
+
+/* ---- http: effects are the requests that the service has answered with yes ---- */
+
+static void *http_begin(void)
+{
+	struct http_stub *stub = http_stub_new();
+
+	RULE(stub, .path = "/add/", .body = "{\"n\": 1}",
+	     .headers = "Content-Type: application/json\r\n");
+	RULE(stub, .path = "/refuse/", .status = 409);
+	RULE(stub, .path = "/slow/", .manner = STUB_SILENT);
+	return stub;
+}
+
+static void http_end(void *world)
+{
+	http_stub_free(world);
+}
+
+static char *http_config(void *world)
+{
+	return textf("adapter: http\n"
+		     "base: http://127.0.0.1:%d\n"
+		     "operations:\n"
+		     "  add: {args: [name], call: {method: POST, path: '/add/{name}'}}\n"
+		     "  remove: {args: [name], call: {method: POST, path: '/remove/{name}'}}\n"
+		     "  refuse: {args: [name], call: {method: POST, path: '/refuse/{name}'}}\n"
+		     "  slow: {args: [name], call: {method: POST, path: '/slow/{name}'}}\n",
+		     http_stub_port(world));
+}
+
+static int http_effects(void *world, const char *name)
+{
+	char *add = textf("/add/%s", name != NULL ? name : "");
+	char *take = textf("/remove/%s", name != NULL ? name : "");
+	const int n = http_stub_count(world, add) - http_stub_count(world, take);
+
+	free(add);
+	free(take);
+	return n;
+}
+
 const struct conformer conformers[] = {
+	{"exec", &adapter_exec, exec_begin, free, exec_config, exec_effects},
+	{"http", &adapter_http, http_begin, http_end, http_config, http_effects},
 	{"sqlite", &adapter_sqlite, sqlite_begin, free, sqlite_config, sqlite_effects},
 };
 const int n_conformers = sizeof conformers / sizeof conformers[0];
