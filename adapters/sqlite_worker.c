@@ -15,9 +15,10 @@
 #include <utlist.h>
 
 enum {
-	RETRY_US = 1000 * 1000,
-	GROUP_MAX = 64,       /* calls in one transaction */
-	GROUP_US = 20 * 1000, /* after that it takes no more: those in it wait for its sync */
+	RETRY_FIRST_US = 50 * 1000, /* between two tries to open the file, doubling … */
+	RETRY_MAX_US = 1000 * 1000, /* … up to this */
+	GROUP_MAX = 64,             /* calls in one transaction */
+	GROUP_US = 20 * 1000,       /* after that it takes no more: those in it wait for its sync */
 };
 
 struct sqlite_worker {
@@ -40,7 +41,8 @@ struct sqlite_worker {
 	char *problem; /* why it is not open */
 	bool told;
 	char *told_problem;
-	uint64_t open_us; /* when to try again */
+	uint64_t open_us;  /* when to try again */
+	uint64_t pause_us; /* after the next failure */
 };
 
 /* ---- mail ---- */
@@ -125,7 +127,6 @@ static void close_file(struct sqlite_worker *w, const char *problem)
 	w->db = NULL;
 	free(w->problem);
 	w->problem = mem_dup(problem);
-	w->open_us = clock_mono_us() + RETRY_US;
 	tell(w);
 }
 
@@ -140,8 +141,11 @@ static void open_file(struct sqlite_worker *w)
 
 	if (sqlite_db_open(&settings, &w->db, &err) != RC_OK) {
 		close_file(w, err.text);
+		w->open_us = clock_mono_us() + w->pause_us;
+		w->pause_us = w->pause_us < RETRY_MAX_US / 2 ? 2 * w->pause_us : RETRY_MAX_US;
 		return;
 	}
+	w->pause_us = RETRY_FIRST_US;
 	free(w->problem);
 	w->problem = NULL;
 	tell(w);
@@ -326,6 +330,7 @@ static void *run(void *arg)
 {
 	struct sqlite_worker *w = arg;
 
+	w->pause_us = RETRY_FIRST_US;
 	open_file(w);
 	while (!atomic_load(&w->stopping)) {
 		const bool any = wait_turn(w);

@@ -44,7 +44,8 @@ struct sqlite_worker_settings {
 	void *arg;
 };
 
-/* Starts the thread, which opens the file, and tries again every second. */
+/* Starts the thread, which opens the file, and tries again, every second at the latest, for ever.
+ */
 struct sqlite_worker *sqlite_worker_start(const struct sqlite_worker_settings *settings);
 
 void sqlite_worker_put(struct sqlite_worker *w, struct sqlite_task *task);

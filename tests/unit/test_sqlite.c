@@ -386,6 +386,52 @@ START_TEST(too_many_bytes_that_wait_are_turned_away)
 }
 END_TEST
 
+/* ---- the example ---- */
+
+/* The resource's map of examples/sqlite/agent.yaml, with the file in the test's folder. */
+static char *example_config(void)
+{
+	char *text = file_read("examples/sqlite/agent.yaml"), *map, *path, *config;
+
+	NEED(text != NULL, "run from the project's folder");
+	map = strstr(text, "  inn:\n");
+	NEED(map != NULL, "no resource inn");
+	map += strlen("  inn:\n");
+	path = strstr(map, "build/inn.db");
+	NEED(path != NULL, "no file");
+	config = textf("%.*s%s%s", (int)(path - map), map, file, path + strlen("build/inn.db"));
+	free(text);
+	return config;
+}
+
+START_TEST(example_keeps_rooms_and_purses)
+{
+	char *config = example_config();
+	struct cr *r = cr_serve(&adapter_sqlite, config);
+	struct cr_call *c;
+
+	CR_IS(cr_do(r, "a", "room", "reserve", "{\"room\": 2, \"guest\": \"ann\"}"), "done");
+	c = cr_do(r, "a", "pay", "pay", "{\"guest\": \"ann\", \"cents\": 12000}");
+	CR_IS(c, "done");
+	CR_GAVE(c, "[{\"guest\":\"ann\",\"left\":18000}]");
+	c = cr_do(r, "b", "room", "reserve", "{\"room\": 2, \"guest\": \"bob\"}");
+	CR_IS(c, "refused"); /* taken */
+	c = cr_do(r, "c", "room", "reserve", "{\"room\": 9, \"guest\": \"bob\"}");
+	CR_IS(c, "refused"); /* not there */
+	CR_SAYS(c, "FOREIGN KEY");
+	CR_IS(cr_do(r, "d", "room", "reserve", "{\"room\": 3, \"guest\": \"bob\"}"), "done");
+	c = cr_do(r, "d", "pay", "pay", "{\"guest\": \"bob\", \"cents\": 12000}");
+	CR_IS(c, "refused");
+	CR_SAYS(c, "CHECK");
+	CR_IS(cr_undo(r, "d", "room", "release", "{\"room\": 3}"), "done");
+	CR_IS(cr_undo(r, "a", "pay", "refund", "{\"guest\": \"ann\", \"cents\": 12000}"), "done");
+	cr_close(r);
+	ck_assert_int_eq(box_number(file, "SELECT sum(cents) FROM purse"), 35000);
+	ck_assert_int_eq(box_number(file, "SELECT sum(room) FROM stay"), 2);
+	free(config);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("sqlite");
@@ -408,6 +454,7 @@ int main(void)
 	tcase_add_test(tc, constraint_is_a_refusal_with_its_words);
 	tcase_add_test(tc, barrier_tells_what_was_done);
 	tcase_add_test(tc, too_many_bytes_that_wait_are_turned_away);
+	tcase_add_test(tc, example_keeps_rooms_and_purses);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
