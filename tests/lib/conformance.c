@@ -2,6 +2,7 @@
 
 #include "adapters/exec.h"
 #include "adapters/http.h"
+#include "adapters/plugin.h"
 #include "adapters/sqlite.h"
 #include "tests/lib/http_stub.h"
 
@@ -66,11 +67,11 @@ static int sqlite_effects(void *world, const char *name)
 	return n;
 }
 
-/* ---- exec: effects are files in a folder, each with a name of its own ---- */
+/* ---- exec: effects are files in a folder: NAME.anything ---- */
 
 #define NAMED "name=$(sed -n \"s/.*\\\"name\\\": *\\\"\\([a-z]*\\)\\\".*/\\1/p\"); "
 
-static void *exec_begin(void)
+static void *folder_begin(void)
 {
 	static int n;
 	char *folder = temp_path("conformance-%d-%d.d", (int)getpid(), n++);
@@ -101,7 +102,7 @@ static char *exec_config(void *world)
 		     (char *)world);
 }
 
-static int exec_effects(void *world, const char *name)
+static int folder_effects(void *world, const char *name)
 {
 	DIR *dir = opendir(world);
 	const struct dirent *entry;
@@ -160,9 +161,29 @@ static int http_effects(void *world, const char *name)
 	return n;
 }
 
+/* ---- plugin: tests/plugins/shelf.c, whose effects are files as those of exec are ---- */
+
+static char *plugin_config(void *world)
+{
+	char *library = program_path("tests/plugins/shelf.so");
+	char *config = textf("adapter: plugin\n"
+			     "library: %s\n"
+			     "settings: {dir: %s}\n"
+			     "operations:\n"
+			     "  add: {args: [name]}\n"
+			     "  remove: {args: [name]}\n"
+			     "  refuse: {args: [name]}\n"
+			     "  slow: {args: [name]}\n",
+			     library, (char *)world);
+
+	free(library);
+	return config;
+}
+
 const struct conformer conformers[] = {
-	{"exec", &adapter_exec, exec_begin, free, exec_config, exec_effects},
+	{"exec", &adapter_exec, folder_begin, free, exec_config, folder_effects},
 	{"http", &adapter_http, http_begin, http_end, http_config, http_effects},
+	{"plugin", &adapter_plugin, folder_begin, free, plugin_config, folder_effects},
 	{"sqlite", &adapter_sqlite, sqlite_begin, free, sqlite_config, sqlite_effects},
 };
 const int n_conformers = sizeof conformers / sizeof conformers[0];
