@@ -27,7 +27,7 @@ BINS    := $(B)/settled $(B)/settle-agent $(B)/settle
 UNIT    := $(patsubst tests/unit/%.c,$(B)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 E2E     := $(patsubst tests/e2e/%.c,$(B)/tests/e2e/%,$(wildcard tests/e2e/test_*.c))
 BAD     := WRONG_ABI SMALL NAMELESS NO_OPEN HALF_GROUP IDLE FLAGS WONT_OPEN
-PLUGINS := $(BAD:%=$(B)/tests/plugins/bad-%.so) $(B)/tests/plugins/tame.so $(B)/tests/plugins/no_table.so $(B)/examples/plugin/stock.so
+PLUGINS := $(BAD:%=$(B)/tests/plugins/bad-%.so) $(B)/tests/plugins/tame.so $(B)/tests/plugins/shelf.so $(B)/tests/plugins/no_table.so $(B)/examples/plugin/stock.so
 HARNESS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 SIM     := $(B)/tests/sim/sim
 SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
@@ -109,7 +109,7 @@ $(B)/%.so: %.c include/settle_plugin.h
 	@chmod go-w $@
 $(B)/examples/agents/c/tally: $(B)/examples/agents/c/tally.o $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load: | $(PLUGINS)
+$(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load $(B)/tests/unit/test_conformance: | $(PLUGINS)
 $(B)/tests/e2e/test_custom: | $(PLUGINS) $(B)/examples/agents/c/tally
 $(B)/libharness.a: $(HARNESS)
 	@rm -f $@

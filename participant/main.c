@@ -11,6 +11,7 @@
 #include "adapters/noop.h"
 #include "adapters/plugin.h"
 #include "adapters/postgres.h"
+#include "adapters/sqlite.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,8 +29,9 @@
 
 enum { EXIT_USAGE = 2, STOP_MAX_MS = 5000 };
 
-static const struct adapter *const adapters[] = {&adapter_exec,   &adapter_http,     &adapter_noop,
-						 &adapter_plugin, &adapter_postgres, NULL};
+static const struct adapter *const adapters[] = {
+	&adapter_exec,     &adapter_http,   &adapter_noop, &adapter_plugin,
+	&adapter_postgres, &adapter_sqlite, NULL};
 
 struct program;
 
