@@ -237,6 +237,31 @@ START_TEST(an_unknown_resource_is_refused_before_anything_is_sent)
 }
 END_TEST
 
+START_TEST(a_refusal_says_where_the_fault_is)
+{
+	static const unsigned char hash[BODY_HASH_SIZE];
+	static const char wrong[] = "workflow: w\nstepps: []\n";
+	static const char good[] = "workflow: w\ninput: [n]\nsteps:\n  - name: t\n    atomic:\n"
+				   "      - {name: b, resource: r0, operation: op}\n";
+	struct submit s = {.gid = "g", .hash = hash, .wait = WAIT_FINISHED};
+
+	s.definition = wrong;
+	s.definition_size = sizeof wrong - 1;
+	engine_submit(w.e, 1, &s);
+	engine_publish(w.e, 2, wrong, sizeof wrong - 1);
+	s.definition = good;
+	s.definition_size = sizeof good - 1;
+	engine_submit(w.e, 3, &s);
+	world_turn();
+	for (uint64_t client = 1; client <= 3; client++)
+		ck_assert_int_eq(world_answer(client)->code, ANSWER_INVALID);
+	ck_assert_str_eq(world_answer(1)->json,
+			 "{\"where\":\"definition\",\"line\":2,\"column\":1}");
+	ck_assert_str_eq(world_answer(2)->json, world_answer(1)->json);
+	ck_assert_str_eq(world_answer(3)->json, "{\"where\":\"input\"}");
+}
+END_TEST
+
 START_TEST(too_many_in_flight_are_refused_not_queued)
 {
 	for (int i = 0; i < 21; i++) {
@@ -416,6 +441,7 @@ int main(void)
 	tcase_add_test(t, a_client_that_went_away_is_not_answered);
 	tcase_add_test(t, a_wait_that_ends_answers_with_the_present_state);
 	tcase_add_test(t, an_accepted_rollback_in_one_phase_is_durable_before_it_is_told);
+	tcase_add_test(t, a_refusal_says_where_the_fault_is);
 	tcase_add_test(t, one_phase_is_asked_about_after_a_restart_and_never_done_twice);
 	tcase_add_test(t, accepted_is_not_promised_for_what_another_submitted_without_it);
 	tcase_add_test(t, a_cancel_in_one_phase_survives_a_crash);
