@@ -183,14 +183,13 @@ static void skip(struct engine *e, struct txn *t, uint64_t client, const char *s
 	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
 		const struct saga_news news = {SAGA_EV_SKIP, i, reason, false};
 		const struct saga_step *st = &t->rec->saga->steps[i];
-		const enum step_state before = st->state;
 
-		if (step != NULL ? strcmp(st->name, step) != 0 : before != STEP_STUCK)
+		if (step != NULL ? strcmp(st->name, step) != 0 : st->state != STEP_STUCK)
 			continue;
-		saga_happen(e, t, &news);
-		if (st->state == before)
+		if (!saga_may_skip(t->rec->saga, i))
 			continue;
 		say(e, t, "resolved", st->name, reason);
+		saga_happen(e, t, &news);
 		any = true;
 	}
 	if (any)

@@ -372,12 +372,14 @@ static void unstick(struct saga *s, const struct saga_news *n)
 	}
 }
 
-/* Past the pivot a person may also skip what is tried again and again in vain. */
-static void skip(struct saga *s, struct saga_step *st)
+bool saga_may_skip(const struct saga *s, size_t step)
 {
-	if (direction(s) == SAGA_FINISHING && st->state == STEP_DOING && st->attempts > 0 &&
-	    !st->out)
-		set(st, STEP_SKIPPED);
+	const struct saga_step *st = &s->steps[step];
+
+	if (st->state == STEP_STUCK)
+		return st->undo || direction(s) != SAGA_RUNNING;
+	return direction(s) == SAGA_FINISHING && st->state == STEP_DOING && st->attempts > 0 &&
+	       !st->out;
 }
 
 /* ---- stepping ---- */
@@ -410,9 +412,10 @@ bool saga_step(struct saga *s, const struct saga_news *n)
 		attempt(st);
 	else if (st->state == STEP_STUCK)
 		unstick(s, n);
-	else if (n->event == SAGA_EV_SKIP)
-		skip(s, st);
-	else if (n->event != SAGA_EV_AGAIN)
+	else if (n->event == SAGA_EV_SKIP) {
+		if (saga_may_skip(s, n->step))
+			set(st, STEP_SKIPPED);
+	} else if (n->event != SAGA_EV_AGAIN)
 		outcome(s, n);
 	if (!saga_over(s))
 		settle(s);

@@ -130,6 +130,10 @@ bool saga_over(const struct saga *s);
 /* True if an attempt of the step failed and the next one may be made after a pause. */
 bool saga_may_retry(const struct saga *s, size_t step);
 
+/* True if a person may skip the step: it is stuck, or is tried again and again in vain
+ * past the pivot. */
+bool saga_may_skip(const struct saga *s, size_t step);
+
 /* The work of the step's present direction. */
 const struct work *saga_work(const struct saga *s, size_t step);
 
