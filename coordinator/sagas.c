@@ -16,6 +16,8 @@
 
 /* ---- writing down ---- */
 
+/* Once for all that happened in one go, with the arguments that were filled in
+ * meanwhile; the batch is still open, and what is to be sent waits for it. */
 static void write_steps(struct engine *e, struct txn *t)
 {
 	const struct saga *s = t->rec->saga;
@@ -96,7 +98,7 @@ static void write_saga(struct engine *e, struct txn *t, enum saga_state before, 
 	effects_record_saga(e, t, whole || r->state != TXN_COMMITTED);
 }
 
-/* Steps the machine and journals; true if anything changed. */
+/* Steps the machine; true if anything changed: then the caller goes on to see_to. */
 static bool tell(struct engine *e, struct txn *t, const struct saga_news *news)
 {
 	struct record *r = t->rec;
@@ -110,7 +112,7 @@ static bool tell(struct engine *e, struct txn *t, const struct saga_news *news)
 		keep_reason(r, news, before);
 		write_saga(e, t, before, reason);
 	}
-	write_steps(e, t);
+	t->batch = effects_stage_forced(e); /* see_to writes the steps */
 	return true;
 }
 
@@ -291,6 +293,7 @@ static void see_to(struct engine *e, struct txn *t)
 		}
 	}
 	t->settling = false;
+	write_steps(e, t);
 	set_timer(e, t);
 	clients_notify(e, t);
 }
@@ -439,7 +442,6 @@ void saga_continue(struct engine *e, struct txn *t)
 	saga_resume(s);
 	if (record_of_saga(s->state) != t->rec->state)
 		write_saga(e, t, s->state, true);
-	write_steps(e, t);
 	t->settling = true; /* until every group knows what became of it */
 	for (size_t i = 0; i < s->n_steps; i++) {
 		struct job *job = &t->jobs[i];
