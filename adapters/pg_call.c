@@ -138,6 +138,7 @@ void pg_call_answer(struct pg_call *c, enum result_kind kind)
 	unqueue(c);
 	pg_call_leave(c);
 	adapter_timer_stop(&pg->loop, &c->deadline);
+	adapter_timer_stop(&pg->loop, &c->cancel);
 	DL_DELETE2(pg->open, c, prev_open, next_open);
 	if (c->branch.name[0] != '\0')
 		HASH_DEL(pg->by_name, c);

@@ -46,7 +46,7 @@ struct pg_call {
 	struct pg_session *session; /* running on it … */
 	bool claims;                /* … alone */
 	struct pg_unit unit, unit2;
-	struct adapter_timer deadline, pause;
+	struct adapter_timer deadline, pause, cancel;
 	uint64_t ends_at; /* the branch's own deadline, in the loop's ms */
 	bool expired;     /* its deadline has passed: it may only be answered now */
 	bool is_work;     /* prepare, once or a saga's call: has an operation */

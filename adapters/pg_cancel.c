@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { CANCEL_AGAIN_MS = 100 };
+
 struct pg_cancel {
 	struct pg_unit unit;
 	struct pg *pg;
@@ -43,21 +45,12 @@ static struct pg_session *any_finisher(const struct pg *pg)
 	return NULL;
 }
 
-void pg_cancel_start(struct pg_call *c)
+static void send_cancel(struct pg_call *c, struct pg_session *s)
 {
-	struct pg_session *s = any_finisher(c->pg);
-	struct pg_cancel *x;
+	struct pg_cancel *x = mem_new(1, sizeof *x);
 	char pid[16];
-	const char *values[2] = {pid, NULL};
+	const char *values[2] = {pid, pg_session_backend_start(c->session)};
 
-	if (c->place == PG_QUEUED_WORK && c->is_work) {
-		pg_call_fail(c, pg_call_unbegun(c), "cancelled before it was begun");
-		return;
-	}
-	if (c->place != PG_RUNNING || !c->may_cancel || c->cancelled || s == NULL)
-		return; /* its deadline ends it */
-	c->cancelled = true;
-	x = mem_new(1, sizeof *x);
 	x->pg = c->pg;
 	x->target = c->session;
 	x->unit.arg = x;
@@ -65,7 +58,37 @@ void pg_cancel_start(struct pg_call *c)
 	x->unit.end = on_cancel_end;
 	pg_session_hold(x->target);
 	snprintf(pid, sizeof pid, "%d", pg_session_pid(c->session));
-	values[1] = pg_session_backend_start(c->session);
 	pg_session_execute(s, &x->unit, 0, pg_statement_of(c->pg, PG_CANCEL), values, 2);
 	pg_session_sync(s, &x->unit);
+}
+
+/* The server forgets a request that comes before it has begun the statement, so it is
+ * made again until the statement has ended. */
+static void cancel_again(struct pg_call *c)
+{
+	struct pg_session *s = any_finisher(c->pg);
+
+	if (c->place != PG_RUNNING || !c->may_cancel)
+		return;
+	if (s != NULL)
+		send_cancel(c, s);
+	adapter_timer_set(&c->pg->loop, &c->cancel, CANCEL_AGAIN_MS);
+}
+
+static void on_again(struct adapter_timer *t)
+{
+	cancel_again((struct pg_call *)((char *)t - offsetof(struct pg_call, cancel)));
+}
+
+void pg_cancel_start(struct pg_call *c)
+{
+	if (c->place == PG_QUEUED_WORK && c->is_work) {
+		pg_call_fail(c, pg_call_unbegun(c), "cancelled before it was begun");
+		return;
+	}
+	if (c->place != PG_RUNNING || !c->may_cancel || c->cancelled)
+		return; /* it is at its end, or its deadline ends it */
+	c->cancelled = true;
+	c->cancel.fn = on_again;
+	cancel_again(c);
 }
