@@ -6,6 +6,13 @@
 
 enum { STANDARD_MS = 60000 };
 
+static const char *agent_name = "agent-a";
+
+void cr_agent(const char *name)
+{
+	agent_name = name;
+}
+
 static void on_ready(void *arg, const char *problem)
 {
 	struct cr *r = arg;
@@ -26,8 +33,11 @@ static void free_all(struct cr *r)
 struct cr *cr_try_open(const struct adapter *adapter, const char *config, struct err *err)
 {
 	struct cr *r = calloc(1, sizeof *r);
-	struct adapter_host host = {
-		.cluster = "test", .agent = "agent-a", .incarnation = 1, .ready = on_ready};
+	static uint64_t incarnation;
+	struct adapter_host host = {.cluster = "test",
+				    .agent = agent_name,
+				    .incarnation = ++incarnation,
+				    .ready = on_ready};
 	enum rc rc;
 
 	NEED(r, "out of memory");

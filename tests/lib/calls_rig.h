@@ -31,6 +31,9 @@ struct cr {
 	size_t n_calls;
 };
 
+/* The name of the agents that are opened from now on [agent-a]; each start of one has a
+ * higher incarnation than those before. */
+void cr_agent(const char *name);
 /* Opens the resource `box` of cluster `test` with this YAML, or gives NULL and the
  * error.  Does not wait. */
 struct cr *cr_try_open(const struct adapter *adapter, const char *config, struct err *err);

@@ -3,8 +3,10 @@
 #include "adapters/exec.h"
 #include "adapters/http.h"
 #include "adapters/plugin.h"
+#include "adapters/postgres.h"
 #include "adapters/sqlite.h"
 #include "tests/lib/http_stub.h"
+#include "tests/lib/pg_server.h"
 
 #include <dirent.h>
 #include <sqlite3.h>
@@ -180,10 +182,75 @@ static char *plugin_config(void *world)
 	return config;
 }
 
+/* ---- postgres: effects are rows of a table ---- */
+
+static struct pg_server *server;
+
+static void *pg_begin(void)
+{
+	PGconn *conn = pg_open(server);
+
+	pg_do(conn,
+	      "SET client_min_messages = warning; DROP TABLE IF EXISTS settle_barrier, effect");
+	pg_do(conn, "CREATE TABLE effect (id serial PRIMARY KEY, name text NOT NULL)");
+	PQfinish(conn);
+	return server;
+}
+
+static void pg_end(void *world)
+{
+	(void)world; /* the next one cleans up */
+}
+
+static char *pg_config(void *world)
+{
+	const struct pg_server *s = world;
+
+	return textf("adapter: postgres\n"
+		     "connection: \"%s\"\n"
+		     "pool: 4\n"
+		     "finishers: 1\n"
+		     "operations:\n"
+		     "  add:\n"
+		     "    sql: INSERT INTO effect (name) VALUES ($1)"
+		     " RETURNING id, name, md5(random()::text) AS mark\n"
+		     "    args: [name]\n"
+		     "  remove:\n"
+		     "    sql: DELETE FROM effect WHERE id = (SELECT max(id) FROM effect"
+		     " WHERE name = $1)\n"
+		     "    args: [name]\n"
+		     "    expect_rows: 1\n"
+		     "  refuse:\n"
+		     "    sql: INSERT INTO effect (name) VALUES ($1), (NULL)\n"
+		     "    args: [name]\n"
+		     "  slow:\n"
+		     "    sql: INSERT INTO effect (name) SELECT $1 FROM pg_sleep(3600)\n"
+		     "    args: [name]\n",
+		     s->conninfo);
+}
+
+static int pg_effects(void *world, const char *name)
+{
+	if (name == NULL)
+		return (int)pg_ask(world, "SELECT count(*) FROM effect");
+	return (int)pg_ask(world, "SELECT count(*) FROM effect WHERE name = '%s'", name);
+}
+
+void conformance_open(void)
+{
+	server = pg_server_new("conformance", NULL);
+}
+
+void conformance_close(void)
+{
+	pg_server_free(server);
+}
+
 const struct conformer conformers[] = {
 	{"exec", &adapter_exec, folder_begin, free, exec_config, folder_effects},
 	{"http", &adapter_http, http_begin, http_end, http_config, http_effects},
 	{"plugin", &adapter_plugin, folder_begin, free, plugin_config, folder_effects},
+	{"postgres", &adapter_postgres, pg_begin, pg_end, pg_config, pg_effects},
 	{"sqlite", &adapter_sqlite, sqlite_begin, free, sqlite_config, sqlite_effects},
 };
 const int n_conformers = sizeof conformers / sizeof conformers[0];

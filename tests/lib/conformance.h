@@ -28,6 +28,10 @@ struct conformer {
 	int (*effects)(void *world, const char *name);
 };
 
+/* Around the whole suite: the servers that rows share. */
+void conformance_open(void);
+void conformance_close(void);
+
 extern const struct conformer conformers[];
 extern const int n_conformers;
 
