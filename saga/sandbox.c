@@ -16,10 +16,11 @@
 #include <string.h>
 
 enum {
-	TICK = 100,      /* instructions between two looks */
-	TEXT_STEP = 256, /* a tick costs one more for each so many bytes of the longest text */
-	FEE = 200,       /* what beginning an expression costs, in instructions */
-	FEE_BYTE = 4,    /* and each byte of it, to compile */
+	TICK = 100,     /* instructions between two looks */
+	TEXT_STEP = 64, /* a tick costs one more for each so many bytes of the longest text */
+	FEE = 200,      /* what beginning an expression costs, in instructions */
+	FEE_BYTE = 4,   /* and each byte of it, to compile */
+	FEE_TEXT = 10,  /* what making a text costs: it may be a number made readable */
 	CHECK_MEMORY = 8 << 20,
 };
 
@@ -56,8 +57,12 @@ static void *count_memory(void *ud, void *block, size_t old, size_t size)
 			s->breach = s->limit < s->call_limit ? BREACH_MEMORY : BREACH_CALL_MEMORY;
 		return NULL;
 	}
-	if (block == NULL && old == LUA_TSTRING && size > s->longest)
-		s->longest = size;
+	if (block == NULL && old == LUA_TSTRING) {
+		s->left -= FEE_TEXT; /* the next tick notices */
+		s->call_left -= FEE_TEXT;
+		if (size > s->longest)
+			s->longest = size;
+	}
 	block = realloc(block, size);
 	if (block == NULL)
 		abort(); /* as in mem.h */
@@ -73,18 +78,22 @@ static struct sandbox *of(lua_State *L)
 	return ud;
 }
 
-static void count_instructions(lua_State *L, lua_Debug *ar)
+void sandbox_charge(lua_State *L, size_t instructions)
 {
 	struct sandbox *s = of(L);
-	const long cost = TICK * (1 + (long)(s->longest / TEXT_STEP));
 
-	(void)ar;
-	s->left -= cost;
-	s->call_left -= cost;
+	s->left -= (long)instructions;
+	s->call_left -= (long)instructions;
 	if (s->left < 0 || s->call_left < 0) {
 		s->breach = s->left < 0 ? BREACH_TIME : BREACH_CALL_TIME;
 		luaL_error(L, "over the limit");
 	}
+}
+
+static void count_instructions(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	sandbox_charge(L, TICK * (1 + of(L)->longest / TEXT_STEP));
 }
 
 /* ---- life ---- */
@@ -409,6 +418,7 @@ enum rc sandbox_json(struct sandbox *s, struct jsonbuf *out, struct err *err)
 {
 	struct writing w = {.out = out, .err = err};
 
+	s->left = SANDBOX_INSTRUCTIONS; /* writing has as much again */
 	lua_pushcfunction(s->L, write_protected);
 	lua_pushlightuserdata(s->L, &w);
 	lua_pushvalue(s->L, 1);
