@@ -156,7 +156,7 @@ START_TEST(calls_get_their_arguments)
 	ARGS(NOTE, false, "{}");
 	states[HOTEL].state = STEP_LOST; /* nobody knows: it is undone, and gave nothing */
 	states[HOTEL].output = NULL;
-	ARGS(HOTEL, true, "{\"id\":null,\"was\":\"lost\"}");
+	ARGS(HOTEL, true, "{\"id\":null,\"was\":\"unknown\"}");
 }
 END_TEST
 
