@@ -9,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What writing costs, in instructions: a small table may be written a million times. */
+enum { COST_TABLE = 10, COST_KEY = 2, COST_REAL = 20 };
+
 static const char list_mark; /* its address is the key of the lists' metatable */
 
 void luajson_open(lua_State *L)
@@ -186,6 +189,7 @@ static enum rc write_number(struct writer *w)
 			return err_set(w->err, RC_INVALID, "the number is %s, which JSON has not",
 				       isnan(value) ? "not a number (0/0)" : "infinite");
 		real_json(value, text);
+		sandbox_charge(w->L, COST_REAL);
 	}
 	jsonbuf_text(w->out, text);
 	return RC_OK;
@@ -295,6 +299,7 @@ static enum rc write_table(struct writer *w)
 			       SANDBOX_DEPTH);
 	luaL_checkstack(w->L, 8, NULL);
 	count_keys(w->L, &texts, &others);
+	sandbox_charge(w->L, COST_TABLE + COST_KEY * texts + others);
 	if (texts > 0 && (others > 0 || is_marked(w->L, -1)))
 		return err_set(w->err, RC_INVALID,
 			       "a value is a list and an object at once: it has both numbers and "

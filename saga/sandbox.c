@@ -7,6 +7,7 @@
 #include "saga/sandbox.h"
 #include "base/mem.h"
 #include "saga/luajson.h"
+#include "saga/luawords.h"
 #include "saga/sandbox_lib.h"
 
 #include <assert.h>
@@ -16,10 +17,11 @@
 #include <string.h>
 
 enum {
-	TICK = 100,      /* instructions between two looks */
-	TEXT_STEP = 256, /* a tick costs one more for each so many bytes of the longest text */
-	FEE = 200,       /* what beginning an expression costs, in instructions */
-	FEE_BYTE = 4,    /* and each byte of it, to compile */
+	TICK = 100,     /* instructions between two looks */
+	TEXT_STEP = 64, /* a tick costs one more for each so many bytes of the longest text */
+	FEE = 200,      /* what beginning an expression costs, in instructions */
+	FEE_BYTE = 4,   /* and each byte of it, to compile */
+	FEE_TEXT = 10,  /* what making a text costs: it may be a number made readable */
 	CHECK_MEMORY = 8 << 20,
 };
 
@@ -56,8 +58,12 @@ static void *count_memory(void *ud, void *block, size_t old, size_t size)
 			s->breach = s->limit < s->call_limit ? BREACH_MEMORY : BREACH_CALL_MEMORY;
 		return NULL;
 	}
-	if (block == NULL && old == LUA_TSTRING && size > s->longest)
-		s->longest = size;
+	if (block == NULL && old == LUA_TSTRING) {
+		s->left -= FEE_TEXT; /* the next tick notices */
+		s->call_left -= FEE_TEXT;
+		if (size > s->longest)
+			s->longest = size;
+	}
 	block = realloc(block, size);
 	if (block == NULL)
 		abort(); /* as in mem.h */
@@ -73,18 +79,22 @@ static struct sandbox *of(lua_State *L)
 	return ud;
 }
 
-static void count_instructions(lua_State *L, lua_Debug *ar)
+void sandbox_charge(lua_State *L, size_t instructions)
 {
 	struct sandbox *s = of(L);
-	const long cost = TICK * (1 + (long)(s->longest / TEXT_STEP));
 
-	(void)ar;
-	s->left -= cost;
-	s->call_left -= cost;
+	s->left -= (long)instructions;
+	s->call_left -= (long)instructions;
 	if (s->left < 0 || s->call_left < 0) {
 		s->breach = s->left < 0 ? BREACH_TIME : BREACH_CALL_TIME;
 		luaL_error(L, "over the limit");
 	}
+}
+
+static void count_instructions(lua_State *L, lua_Debug *ar)
+{
+	(void)ar;
+	sandbox_charge(L, TICK * (1 + of(L)->longest / TEXT_STEP));
 }
 
 /* ---- life ---- */
@@ -145,83 +155,6 @@ void sandbox_free(struct sandbox *s)
 
 /* ---- errors for people ---- */
 
-/* Lua's words, and ours: ours are for people who never heard of Lua. */
-static const struct {
-	const char *lua, *ours;
-} phrases[] = {
-	{"<eof> expected near", "it should end before"},
-	{"near <eof>", "at its end"},
-	{"<eof>", "its end"},
-	{"unexpected symbol", "something is wrong"},
-	{"malformed number near", "this is no number:"},
-	{"C stack overflow", "it is nested too deep"},
-	{" at line 1)", ")"},
-	{"attempt to compare two nil values", "missing values cannot be compared"},
-	{"attempt to compare two userdata values", "null cannot be compared"},
-	{"attempt to perform arithmetic on", "cannot calculate with"},
-	{"attempt to perform 'n%0'", "cannot divide by zero"},
-	{"attempt to compare", "cannot compare"},
-	{"attempt to concatenate", "cannot join"},
-	{"attempt to get length of", "cannot take the length of"},
-	{"attempt to index", "cannot set a field of"},
-	{"attempt to call", "cannot call"},
-	{"attempt to ", "cannot "},
-	{"a userdata value", "null"},
-	{"a nil value", "a missing value"},
-	{"a string value", "a text"},
-	{"a number value", "a number"},
-	{"a boolean value", "true or false"},
-	{"a function value", "a function"},
-	{"a table value", "an object"},
-	{"a list value", "a list"},
-	{"two table values", "two objects"},
-	{" nil", " a missing value"},
-	{" userdata", " null"},
-	{" string", " a text"},
-	{" number", " a number"},
-	{" table", " an object"},
-};
-
-static size_t translate(const char *from, char *to, size_t room)
-{
-	for (size_t i = 0; i < sizeof phrases / sizeof phrases[0]; i++) {
-		const size_t n = strlen(phrases[i].lua);
-
-		if (strncmp(from, phrases[i].lua, n) != 0)
-			continue;
-		snprintf(to, room, "%s", phrases[i].ours);
-		return n;
-	}
-	to[0] = *from;
-	to[1] = '\0';
-	return 1;
-}
-
-static void say(lua_State *L, char *text, size_t room)
-{
-	const char *from = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "it failed";
-	size_t used = 0;
-	bool luas = strstr(from, "stack overflow") != NULL; /* Lua's own message, or ours */
-
-	if (strncmp(from, "e:", 2) == 0 && strstr(from, ": ") != NULL) {
-		from = strstr(from, ": ") + 2; /* e:LINE: text */
-		luas = true;
-	}
-	text[0] = '\0';
-	while (*from != '\0' && used + 80 < room) {
-		if (luas) {
-			from += translate(from, text + used, room - used);
-		} else {
-			text[used] = *from++;
-			text[used + 1] = '\0';
-		}
-		used += strlen(text + used);
-	}
-
-	while (used > 0 && ((unsigned char)text[used - 1] & 0x80) != 0 && *from != '\0')
-		text[--used] = '\0'; /* not in the middle of a character */
-}
-
 static enum rc failure(struct sandbox *s, struct err *err)
 {
 	char text[300];
@@ -246,7 +179,8 @@ static enum rc failure(struct sandbox *s, struct err *err)
 			       "bytes together",
 			       SANDBOX_CALL_MEMORY);
 	}
-	say(s->L, text, sizeof text);
+	luawords_say(lua_type(s->L, -1) == LUA_TSTRING ? lua_tostring(s->L, -1) : "it failed", text,
+		     sizeof text);
 	return err_set(err, RC_INVALID, "%s", text);
 }
 
@@ -409,6 +343,7 @@ enum rc sandbox_json(struct sandbox *s, struct jsonbuf *out, struct err *err)
 {
 	struct writing w = {.out = out, .err = err};
 
+	s->left = SANDBOX_INSTRUCTIONS; /* writing has as much again */
 	lua_pushcfunction(s->L, write_protected);
 	lua_pushlightuserdata(s->L, &w);
 	lua_pushvalue(s->L, 1);

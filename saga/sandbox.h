@@ -25,6 +25,11 @@ enum {
 
 struct sandbox;
 
+/* For the functions that expressions call, and for writing results: takes so many
+ * instructions off the budget; raises a Lua error when it is used up. */
+struct lua_State;
+void sandbox_charge(struct lua_State *L, size_t instructions);
+
 /* What one expression can see.  Borrowed for the call. */
 struct sandbox_step {
 	const char *name, *status;

@@ -5,6 +5,7 @@
 #include "saga/sandbox_lib.h"
 #include "saga/jsonbuf.h"
 #include "saga/luajson.h"
+#include "saga/sandbox.h"
 
 #include <inttypes.h>
 #include <lauxlib.h>
@@ -13,7 +14,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NUMBER_TEXT_MAX = 64 }; /* a longer text is no number */
+enum {
+	NUMBER_TEXT_MAX = 64, /* a longer text is no number */
+	COST_REAL = 200,      /* of making text of a real, in instructions */
+	COST_TEXT = 20,       /* of a function of texts, and one for each so many bytes: */
+	BYTES_PER_COST = 4,
+};
 
 /* Raises an error as it is: luaL_error would put a line before it. */
 static int complain(lua_State *L, const char *fmt, ...)
@@ -36,9 +42,13 @@ static void need_number(lua_State *L, int at, const char *function)
 
 static const char *need_text(lua_State *L, int at, const char *function, size_t *size)
 {
+	const char *text;
+
 	if (lua_type(L, at) != LUA_TSTRING)
 		complain(L, "%s needs a text, not %s", function, luajson_a_kind(L, at));
-	return lua_tolstring(L, at, size);
+	text = lua_tolstring(L, at, size);
+	sandbox_charge(L, COST_TEXT + *size / BYTES_PER_COST);
+	return text;
 }
 
 static lua_Integer need_integer(lua_State *L, int at, const char *function)
@@ -78,10 +88,12 @@ static int lib_tostring(lua_State *L)
 	case LUA_TSTRING: lua_settop(L, 1); return 1;
 	case LUA_TBOOLEAN: lua_pushstring(L, lua_toboolean(L, 1) ? "true" : "false"); return 1;
 	case LUA_TNUMBER:
-		if (lua_isinteger(L, 1))
+		if (lua_isinteger(L, 1)) {
 			snprintf(text, sizeof text, "%" PRId64, (int64_t)lua_tointeger(L, 1));
-		else
+		} else {
+			sandbox_charge(L, COST_REAL);
 			real_json(lua_tonumber(L, 1), text);
+		}
 		lua_pushstring(L, text);
 		return 1;
 	default:

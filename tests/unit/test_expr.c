@@ -288,7 +288,7 @@ START_TEST(a_value_that_grows_as_it_is_written_is_cut_short)
 		"${(function() local t = {} for i = 1, 50 do t = {t, t} end return t end)()}");
 
 	ck_assert_ptr_null(args_of(yaml));
-	ck_assert_int_eq(err.code, RC_TOO_BIG);
+	ck_assert_msg(strstr(err.text, "it runs for too long") != NULL, "%s", err.text);
 	free(yaml);
 }
 END_TEST
