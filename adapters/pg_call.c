@@ -91,6 +91,7 @@ struct pg_call *pg_call_new_saga(struct pg *pg, const struct adapter_call *call,
 
 	c->is_call = true;
 	c->undo = call->undo;
+	c->elsewhere = call->elsewhere;
 	c->attempt = call->attempt;
 	pg_branch_of_step(&c->branch, call->gid, call->step);
 	HASH_ADD_STR(pg->by_name, branch.name, c);

@@ -74,8 +74,9 @@ struct pg_call {
 
 	/* a saga's call */
 	bool undo;
-	bool marked;  /* its key is ours, in the transaction that is open */
-	bool blocked; /* it is an action, and its undo has been */
+	bool elsewhere; /* an undo of what was not done here: no mark of it is looked for */
+	bool marked;    /* its key is ours, in the transaction that is open */
+	bool blocked;   /* it is an action, and its undo has been */
 	uint32_t attempt;
 	char *stored; /* the output as JSON text; or NULL */
 

@@ -340,10 +340,10 @@ static void on_look_end(struct pg_unit *u, bool whole)
 static void work(struct pg_call *c)
 {
 	pg_work_begin(c, PG_BEGIN);
-	if (c->undo)
+	if (c->undo && !c->elsewhere)
 		send_key(c, PG_KEY_BLOCK, PG_STEP_BLOCK, 3);
 	send_key(c, PG_KEY, PG_STEP_MARK, 4);
-	if (!c->undo) {
+	if (!c->undo || c->elsewhere) {
 		send_operation(c);
 		return;
 	}

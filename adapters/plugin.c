@@ -363,6 +363,7 @@ static void plugin_do(void *self, const struct adapter_call *call, adapter_done_
 	strcpy(c->job->step, call->step);
 	strcat(strcat(c->job->key, "/"), call->undo ? "undo" : "do");
 	c->job->attempt = call->attempt;
+	c->job->elsewhere = call->elsewhere;
 	if (take_work(c, call->operation, call->args, false))
 		plugin_call_queue(c, call->timeout_ms);
 }

@@ -143,6 +143,7 @@ static void run_function(struct plugin_job *job)
 		.attempt = job->attempt,
 		.undo = job->kind == PLUGIN_UNDO,
 		.read_only = job->read_only,
+		.elsewhere = job->elsewhere,
 	};
 	const struct settle_plugin *api = &job->target->lib.api;
 	enum settle_result (*fn)(void *, const struct settle_request *, struct settle_reply *) =

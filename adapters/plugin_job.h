@@ -68,6 +68,7 @@ struct plugin_job {
 	size_t args_size;
 	uint32_t timeout_ms, attempt;
 	bool read_only;
+	bool elsewhere;
 	struct plugin_said said;
 
 	atomic_bool cancelled;

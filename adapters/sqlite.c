@@ -172,6 +172,7 @@ static void call_take(struct sqlite_call *c, const struct adapter_call *call)
 	job->gid = c->gid;
 	job->step = c->step;
 	job->undo = call->undo;
+	job->elsewhere = call->elsewhere;
 	job->args = &c->args;
 	job->operation = sqlite_config_find(&sq->config, call->operation);
 	if (job->operation == NULL) {

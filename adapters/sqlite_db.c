@@ -271,7 +271,7 @@ static int proceed(struct sqlite_db *d, struct sqlite_job *job, const struct fou
 	} else if (!job->undo && found->undone) {
 		end_job(job, RESULT_REFUSED,
 			"it comes after its own compensation, so it is not done any more");
-	} else if (job->undo && !found->done) {
+	} else if (job->undo && !job->elsewhere && !found->done) {
 		return bar(d, job);
 	} else if (job->refusal != NULL) {
 		end_job(job, RESULT_REFUSED, "%s", job->refusal);

@@ -36,6 +36,7 @@ typedef bool (*sqlite_give_up_fn)(enum sqlite_phase phase, void *arg);
 struct sqlite_job {
 	const char *gid, *step; /* borrowed, as is all above `kind` */
 	bool undo;
+	bool elsewhere; /* an undo of what was not done here: no row `do` is looked for */
 	const struct sqlite_operation *operation; /* NULL: `refusal` says why */
 	const struct http_args *args;
 	const char *refusal; /* refuse with this what is not in the barrier; or NULL */

@@ -60,6 +60,14 @@ void call_dispatch(struct engine *e, struct job *job)
 	DL_APPEND(job->resource->fresh, job);
 }
 
+/* Whether the step's compensation is at another place than its action. */
+static bool acted_elsewhere(const struct job *job)
+{
+	const struct def_step *d = &job->txn->rec->saga->def->steps[job->branch];
+
+	return d->action.kind != WORK_CALL || strcmp(d->action.resource, d->undo.resource) != 0;
+}
+
 void call_fill(struct engine *e, const struct job *job, struct command *c)
 {
 	const struct saga_step *st = job_step(job);
@@ -74,6 +82,7 @@ void call_fill(struct engine *e, const struct job *job, struct command *c)
 		.timeout_ms = ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms,
 		.attempt = st->out ? st->tries : st->tries + 1,
 		.repeat = job->sends > 0,
+		.elsewhere = job->command == COMMAND_UNDO && acted_elsewhere(job),
 	};
 }
 

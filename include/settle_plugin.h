@@ -97,6 +97,7 @@ struct settle_request {
 	uint32_t attempt;      /* of a call, from 1; else 0 */
 	bool undo;             /* the call undoes the action of the same gid and step */
 	bool read_only;        /* of prepare: answer, change nothing, leave nothing prepared */
+	bool elsewhere;        /* the undone action was another resource's, or an atomic group's */
 };
 
 /* What a function has to say beside its result; its functions are for the thread that
@@ -138,7 +139,8 @@ enum {
 	/* Calls are exact: each key's mark is written together with its work, in one local
 	 * transaction, so that
 	 *   - a key that was done is not done again, and is answered DONE with the first output;
-	 *   - an undo whose action was never done does nothing, and is answered DONE or GONE;
+	 *   - an undo whose action was never done does nothing, and is answered DONE or GONE
+	 *     (but one of what was done `elsewhere` is a work of its own, done once);
 	 *   - an action that comes after its undo does nothing, and is answered REFUSED;
 	 *   - REFUSED and RETRY prove that no earlier call of the key was done either. */
 	SETTLE_EXACT = 1,

@@ -62,6 +62,7 @@ struct adapter_call {
 	const char *step;
 	bool undo;
 	uint32_t attempt; /* from 1 */
+	bool elsewhere;   /* an undo of what another resource, or an atomic group, did */
 	const char *operation;
 	struct bytes args;   /* a JSON object, names as in the operation's `args` */
 	uint32_t timeout_ms; /* from now */
@@ -134,7 +135,8 @@ struct adapter {
 	 * An exact resource (`exact`) keeps a durable mark of each key in the local
 	 * transaction of the work itself (a barrier row), so that
 	 *   - a key that was done is not done again, and answers DONE with the stored output;
-	 *   - an undo whose action was never done does nothing and answers DONE;
+	 *   - an undo whose action was never done does nothing and answers DONE (but for one of
+	 *     what was done `elsewhere`: that is done, once);
 	 *   - an action that comes after its undo does nothing and answers REFUSED;
 	 *   - REFUSED proves that no earlier call of the key was done either. (RETRY does
 	 *     not: a full queue that did not look may say it.) */

@@ -151,6 +151,7 @@ void call_park(struct call *c, const struct command *cmd, uint64_t now_us)
 	w->operation = mem_dup(cmd->operation);
 	w->args = mem_dup_bytes(cmd->args.data, cmd->args.size);
 	w->args_size = cmd->args.size;
+	w->elsewhere = cmd->elsewhere;
 	w->until_us = now_us + (uint64_t)cmd->timeout_ms * 1000;
 	call_parked_free(c->parked);
 	c->parked = w;

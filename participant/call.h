@@ -60,6 +60,7 @@ struct call_parked {
 	char *operation;
 	char *args;
 	size_t args_size;
+	bool elsewhere;
 	uint64_t until_us; /* no later than this */
 };
 

@@ -113,6 +113,7 @@ static void begin_waiting(struct agent *a, struct call *c)
 	const uint64_t left_us = w->until_us > now ? w->until_us - now : 0;
 	const struct adapter_call work = {.operation = w->operation,
 					  .args = {w->args, w->args_size},
+					  .elsewhere = w->elsewhere,
 					  .timeout_ms = (uint32_t)((left_us + 999) / 1000)};
 
 	if (left_us == 0)
@@ -195,6 +196,7 @@ static void call_over(struct agent *a, struct call *c, const struct command *cmd
 		begin(a, c, undo,
 		      &(struct adapter_call){.operation = cmd->operation,
 					     .args = cmd->args,
+					     .elsewhere = cmd->elsewhere,
 					     .timeout_ms = cmd->timeout_ms});
 }
 

@@ -177,6 +177,7 @@ static Settle__Wire__Command *pack_command(struct arena *a, const struct command
 	c->read_only = cmd->read_only;
 	c->repeat = cmd->repeat;
 	c->attempt = cmd->attempt;
+	c->elsewhere = cmd->elsewhere;
 	return c;
 }
 

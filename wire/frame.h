@@ -147,6 +147,9 @@ struct command {
 	bool read_only;
 	bool repeat;
 	uint32_t attempt; /* DO and UNDO: 1 or more; else 0 */
+	/* UNDO: the action was another resource's, or an atomic group's: this resource
+	 * has no mark of it, and must not take that for "there is nothing to undo". */
+	bool elsewhere;
 };
 
 struct answer {

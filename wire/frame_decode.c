@@ -174,6 +174,7 @@ static enum rc take_command(const Settle__Wire__Command *c, struct command *cmd,
 	cmd->read_only = c->read_only != 0;
 	cmd->repeat = c->repeat != 0;
 	cmd->attempt = call ? c->attempt : 0;
+	cmd->elsewhere = c->kind == SETTLE__WIRE__COMMAND_KIND__COMMAND_UNDO && c->elsewhere != 0;
 	return RC_OK;
 }
 

@@ -323,6 +323,10 @@ static enum settle_result call(void *self, const struct settle_request *q, struc
 	enum settle_result result;
 	char key[KEY_ROOM];
 
+	if (q->elsewhere) {
+		r->reason(r, "the stock gives back only what it took itself");
+		return SETTLE_REFUSED;
+	}
 	snprintf(key, sizeof key, "%s/%s", q->gid, q->step); /* of the action and its undo */
 	pthread_mutex_lock(&s->lock);
 	result = q->undo ? give_back(s, r, key) : take_once(s, q, r, key);

@@ -48,6 +48,7 @@ static void reply(void *self, uint64_t poll, const struct reply *r)
 		s->epoch = c->id.epoch;
 		s->repeat = c->repeat;
 		s->attempt = c->attempt;
+		s->elsewhere = c->elsewhere;
 		snprintf(s->args, sizeof s->args, "%.*s", (int)c->args.size,
 			 c->args.size > 0 ? c->args.data : "");
 		copy(s->agent, sizeof s->agent, agent);

@@ -17,6 +17,7 @@ struct world_command {
 	uint64_t epoch;
 	bool repeat;
 	uint32_t attempt;
+	bool elsewhere;
 	char args[256];
 };
 

@@ -256,6 +256,28 @@ static void undo_without_its_action_does_nothing_holds(void)
 }
 EXACT_FACT(undo_without_its_action_does_nothing)
 
+/* The compensation of what another resource did: its mark is not here. */
+static void undo_of_what_was_done_elsewhere_is_done_once_holds(void)
+{
+	static const char args[] = "{\"name\":\"x\"}";
+	const struct adapter_call undo = {.gid = "g",
+					  .step = "s",
+					  .undo = true,
+					  .attempt = 1,
+					  .elsewhere = true,
+					  .operation = "add",
+					  .args = {args, sizeof args - 1},
+					  .timeout_ms = 60000};
+
+	CR_IS(cr_call(r, &undo), "done");
+	EFFECTS("x", 1);
+	CR_IS(cr_call(r, &undo), "done");
+	reopen();
+	CR_IS(cr_call(r, &undo), "done");
+	EFFECTS("x", 1);
+}
+EXACT_FACT(undo_of_what_was_done_elsewhere_is_done_once)
+
 static void undo_is_done_once_holds(void)
 {
 	CR_IS(ADD("g"), "done");
@@ -359,6 +381,7 @@ static void add_all(TCase *tc, int n)
 		key_that_was_done_is_not_done_again,
 		output_outlives_the_agent,
 		undo_without_its_action_does_nothing,
+		undo_of_what_was_done_elsewhere_is_done_once,
 		undo_is_done_once,
 		duplicate_of_an_undone_action_does_nothing,
 		refused_action_is_undone_by_nothing,

@@ -555,6 +555,30 @@ START_TEST(published_versions_are_begun_by_name_and_survive_a_restart)
 }
 END_TEST
 
+START_TEST(compensation_at_another_resource_is_told_that_its_action_was_elsewhere)
+{
+	submit(1, "{workflow: w, steps: ["
+		  "{name: a, resource: r0, operation: op, args: {x: 1}, compensate: "
+		  "{resource: r1, operation: op, args: {x: 2}}}, "
+		  "{name: b, after: [a], resource: r0, operation: op, args: {x: 1}, compensate: "
+		  "{operation: op, args: {x: 2}}}, "
+		  "{name: c, after: [b], resource: r0, operation: op, args: {x: 1}, compensate: "
+		  "none}]}");
+	sync();
+	SAY("a0", "a", DONE);
+	sync();
+	SAY("a0", "b", DONE);
+	sync();
+	SAY("a0", "c", REFUSED);
+	sync();
+	ck_assert(!world_last("g", "b")->elsewhere);
+	SAY("a0", "b", DONE);
+	sync();
+	ck_assert_str_eq(world_last("g", "a")->resource, "r1");
+	ck_assert(world_last("g", "a")->elsewhere);
+}
+END_TEST
+
 START_TEST(events_are_told_in_order_and_waited_for)
 {
 	submit_two();
@@ -607,6 +631,7 @@ int main(void)
 	tcase_add_test(tc, lost_connection_sends_the_same_attempt_to_the_same_agent);
 	tcase_add_test(tc, work_waits_for_an_agent_without_using_up_attempts);
 	tcase_add_test(tc, published_versions_are_begun_by_name_and_survive_a_restart);
+	tcase_add_test(tc, compensation_at_another_resource_is_told_that_its_action_was_elsewhere);
 	tcase_add_test(tc, events_are_told_in_order_and_waited_for);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
