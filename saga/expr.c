@@ -159,12 +159,15 @@ static bool parse_script(struct scope *scope, const struct yaml_node *at, struct
 	e->fields = NULL;
 	e->n_fields = 0;
 	e->root = ROOT_SCRIPT;
-	if (++scope->scripts > EXPR_SCRIPTS_MAX) {
-		if (scope->scripts == EXPR_SCRIPTS_MAX + 1)
-			problem_add(
-				scope->problems, RC_TOO_BIG, at,
-				"the file has more than %d expressions that are not plain paths",
-				EXPR_SCRIPTS_MAX);
+	scope->script_bytes += e->size;
+	if (++scope->scripts > EXPR_SCRIPTS_MAX || scope->script_bytes > EXPR_SCRIPT_BYTES_MAX) {
+		if (!scope->scripts_over)
+			problem_add(scope->problems, RC_TOO_BIG, at,
+				    "the file has more than %d expressions that are not plain "
+				    "paths, or "
+				    "more than %d bytes of them",
+				    EXPR_SCRIPTS_MAX, EXPR_SCRIPT_BYTES_MAX);
+		scope->scripts_over = true;
 		return false;
 	}
 	if (!refs_find(scope, at, e))

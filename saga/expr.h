@@ -10,9 +10,10 @@
 #include "saga/scope.h"
 
 enum {
-	EXPR_SOURCE_MAX = 4096,  /* bytes between the braces */
-	EXPR_SCRIPTS_MAX = 5000, /* expressions of a file that are no plain paths */
-	EXPR_SHOWN_MAX = 60,     /* bytes of it that messages show */
+	EXPR_SOURCE_MAX = 4096,            /* bytes between the braces */
+	EXPR_SCRIPTS_MAX = 2000,           /* expressions of a file that are no plain paths */
+	EXPR_SCRIPT_BYTES_MAX = 256 << 10, /* of all of them */
+	EXPR_SHOWN_MAX = 60,               /* bytes of it that messages show */
 };
 
 enum expr_root { ROOT_INPUT, ROOT_OUTPUT, ROOT_STATUS, ROOT_GID, ROOT_NULL, ROOT_SCRIPT };

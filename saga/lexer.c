@@ -53,14 +53,12 @@ static bool quoted(const char **p, struct token *token, const char **why)
 	return true;
 }
 
-/* A string in long brackets, if one begins at `*p`: [[…]] or [=[…]=]. */
-static bool bracketed(const char **p, struct token *token)
+/* A string in long brackets, [[…]] or [=[…]=]; `*p` is at the first. */
+static bool bracketed(const char **p, struct token *token, const char **why)
 {
 	const size_t level = strspn(*p + 1, "=");
 	const char *end = *p + level + 2;
 
-	if ((*p)[level + 1] != '[')
-		return false;
 	for (; *end != '\0'; end++) {
 		if (*end == ']' && strspn(end + 1, "=") == level && end[level + 1] == ']') {
 			*token = (struct token){TOK_STRING, *p, (size_t)(end - *p), true};
@@ -68,6 +66,7 @@ static bool bracketed(const char **p, struct token *token)
 			return true;
 		}
 	}
+	*why = "a text in it that begins with [[ has no end";
 	return false;
 }
 
@@ -120,8 +119,8 @@ bool lexer_next(const char **p, struct token *token, const char **why)
 		return true;
 	if (**p == '"' || **p == '\'')
 		return quoted(p, token, why);
-	if (**p == '[' && bracketed(p, token))
-		return true;
+	if (**p == '[' && (*p)[1 + strspn(*p + 1, "=")] == '[')
+		return bracketed(p, token, why);
 	if (isdigit((unsigned char)**p) || (**p == '.' && isdigit((unsigned char)(*p)[1]))) {
 		number(p, token);
 		return true;

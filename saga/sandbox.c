@@ -225,11 +225,14 @@ enum rc sandbox_check(struct sandbox *s, const char *source, size_t size, struct
 
 	if (s->used > CHECK_MEMORY)
 		lua_gc(s->L, LUA_GCCOLLECT);
-	/* Bare first: what Lua says of it then has no parenthesis that nobody wrote. */
-	if (compile(s->L, source, size, false) != LUA_OK)
+	/* Bare, what Lua says of it has no parenthesis that nobody wrote. */
+	if (compile(s->L, source, size, true) == LUA_OK)
+		rc = RC_OK;
+	else if (compile(s->L, source, size, false) != LUA_OK)
 		rc = failure(s, err);
-	else if (compile(s->L, source, size, true) != LUA_OK)
+	else
 		rc = err_set(err, RC_INVALID, "it must be one value, and nothing after it");
+
 	lua_settop(s->L, 0);
 	return rc;
 }

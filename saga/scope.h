@@ -19,6 +19,8 @@ struct scope {
 	bool undo;                 /* in its compensation: its own result may be used */
 	bool constant;             /* a default: no expressions at all */
 	struct sandbox *checker;   /* made when the first expression needs it */
+	bool scripts_over;         /* too many: said already */
+	size_t script_bytes;       /* so far */
 	size_t scripts;            /* expressions so far that need Lua */
 };
 

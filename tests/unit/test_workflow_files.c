@@ -205,6 +205,28 @@ START_TEST(huge_files_are_read)
 }
 END_TEST
 
+/* Texts that a careless reader would go through again and again. */
+static const char *const endless[] = {"[", "[[", "[==", "${", "${[[", "]=", "(", "x.", "$${", "a-"};
+
+START_TEST(endless_texts_are_read_once)
+{
+	size_t size, n = 0;
+	char *big = NULL;
+	FILE *out = open_memstream(&big, &size);
+
+	fputs("workflow: w\nsteps:\n- {name: s, resource: r, operation: o, compensate: none, "
+	      "args: {x: \"${",
+	      out);
+	for (size_t i = 0; i < 900 * 1000 / strlen(endless[_i]); i++)
+		fputs(endless[_i], out);
+	fputs("\"}}\n", out);
+	fclose(out);
+	workflow_validate(big, size, count, &n);
+	ck_assert_uint_eq(n, 1);
+	free(big);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("workflow_files");
@@ -219,6 +241,8 @@ int main(void)
 	tcase_add_test(tc, the_schema_agrees_on_every_file);
 	tcase_add_test(tc, a_hundred_problems_are_enough);
 	tcase_add_loop_test(tc, huge_files_are_read, 0, (int)(sizeof huge / sizeof huge[0]));
+	tcase_add_loop_test(tc, endless_texts_are_read_once, 0,
+			    (int)(sizeof endless / sizeof endless[0]));
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
