@@ -4,7 +4,11 @@
  * ignores a lower number than it has seen.  The key of a call is gid/step/do or gid/step/undo, in
  * every epoch and for every attempt.  While an attempt is under way, the call is sent again only to
  * the same agent, which knows it; when its time is over or the agent started anew, nobody can say
- * what became of it, and the next attempt may go anywhere. */
+ * what became of it, and the next attempt may go anywhere.
+ *
+ * Rule: a no is proof only if no attempt can act after it.  An agent does one attempt of a step
+ * after the other; but while another agent may still be at one, or a frame with one be on its way
+ * to it, even an exact resource's no tells only of now. */
 #include "base/mem.h"
 #include "coordinator/core.h"
 
@@ -147,30 +151,51 @@ static bool counts(const struct job *job, const struct result *r)
 	return r->kind == RESULT_DONE || (st->out && r->attempt == st->tries);
 }
 
-static void take(struct engine *e, struct job *job, const struct result *r)
+void call_silent(struct engine *e, struct job *job, struct agent *a)
+{
+	const bool others = e->now_us < job->doubt_us && job->doubted != a;
+
+	job->doubted = others ? NULL : a;
+	job->doubt_us = e->now_us + (POLL_LIFE_MS + timeout_ms(e, job)) * 1000;
+}
+
+static bool doubtful(const struct engine *e, const struct job *job, const struct agent *a)
+{
+	return e->now_us < job->doubt_us && job->doubted != a;
+}
+
+static void take(struct engine *e, struct agent *a, struct job *job, const struct result *r)
 {
 	static const struct saga_news full = {
 		SAGA_EV_CANCEL, 0, "the outputs of all steps together are over 8 MiB", false};
 	struct txn *t = job->txn;
-	const struct saga_news news = {event_of(r->kind), job->branch, r->reason,
-				       job->resource->info.exact};
+	/* RETRY proves nothing: an agent says it for a resource that it cannot reach. */
+	const bool exact = job->resource->info.exact && r->kind == RESULT_REFUSED;
+	const bool doubt = doubtful(e, job, a);
+	struct saga_news news = {event_of(r->kind), job->branch, r->reason, exact && !doubt};
 	const bool kept = r->kind != RESULT_DONE || keep_output(t, job->branch, r);
+	uint64_t after_ms = r->retry_after_ms;
 
-	saga_attempt_over(e, t, &news, r->retry_after_ms);
+	/* What could be undone will be.  The pivot cannot: its no is asked for once more, when
+	 * there is no doubt any longer. */
+	if (doubt && exact && job_step(job)->pivot) {
+		news.event = SAGA_EV_RETRY;
+		after_ms = (job->doubt_us - e->now_us) / 1000 + 1;
+	}
+	saga_attempt_over(e, t, &news, after_ms);
 	if (!kept)
 		saga_happen(e, t, &full);
 }
 
 void call_result(struct engine *e, struct agent *a, struct txn *t, const struct result *r)
 {
-	(void)a;
 	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
 		struct job *job = &t->jobs[i];
 
 		if (strcmp(t->rec->saga->steps[i].name, r->id.branch) != 0)
 			continue;
 		if (counts(job, r))
-			take(e, job, r);
+			take(e, a, job, r);
 		return;
 	}
 }
@@ -180,8 +205,10 @@ void call_orphaned(struct engine *e, struct job *job)
 	const struct saga_news news = {SAGA_EV_UNKNOWN, job->branch,
 				       "the agent started anew before it answered", false};
 
-	if (job_step(job)->out)
-		saga_attempt_over(e, job->txn, &news, 0);
-	else
+	if (!job_step(job)->out) {
 		call_dispatch(e, job);
+		return;
+	}
+	call_silent(e, job, job->agent);
+	saga_attempt_over(e, job->txn, &news, 0);
 }

@@ -69,6 +69,10 @@ struct job {
 	uint64_t ticket;       /* of the effect that holds it; an older effect is void */
 	uint64_t pipe;         /* JOB_SENT: on which connection */
 	uint64_t retry_us;     /* 0: no retry is planned; of a call also: its time is over */
+	/* Until when an attempt that nobody answered for may still act, and whose it was;
+	 * NULL: anybody's. See call_silent. */
+	uint64_t doubt_us;
+	struct agent *doubted;
 	int written;           /* enum step_state that the journal was last given; 0: none */
 	struct job *prev, *next;
 };
@@ -322,6 +326,9 @@ void call_fill(struct engine *e, const struct job *job, struct command *c);
 /* It is being handed to the agent. */
 void call_sent(struct engine *e, struct agent *a, struct job *job);
 void call_result(struct engine *e, struct agent *a, struct txn *t, const struct result *r);
+/* An attempt was given to the agent (NULL: it is not known to which) and is taken for
+ * ended without its word. */
+void call_silent(struct engine *e, struct job *job, struct agent *a);
 void call_orphaned(struct engine *e, struct job *job);
 
 /* ---- groups.c: a step that is an atomic group ---- */

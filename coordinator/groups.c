@@ -148,7 +148,7 @@ void group_moved(struct engine *e, struct txn *group)
 void group_recover(struct engine *e, struct txn *t, size_t step)
 {
 	struct saga_step *st = &t->rec->saga->steps[step];
-	struct txn *group = newest(e, t->rec, step);
+	struct txn *group = st->attempts > 0 ? newest(e, t->rec, step) : NULL;
 	struct saga_news unread = {SAGA_EV_HAZARD, step, NULL, false};
 	struct record *r = NULL;
 	char gid[GID_MAX + 1];
@@ -156,7 +156,9 @@ void group_recover(struct engine *e, struct txn *t, size_t step)
 	enum rc rc;
 
 	group_gid(t->rec, step, gid);
-	st->out = st->tries > 0;
+	/* `tries` counts the other direction's as well: without an attempt of this one its
+	 * newest group is the action that is to be undone. */
+	st->out = st->attempts > 0;
 	if (group != NULL) {
 		if (txn_is_stuck(group->rec->state))
 			take(e, t, step, group->rec);

@@ -16,6 +16,13 @@
 
 /* ---- writing down ---- */
 
+static bool unwritten(const struct txn *t, size_t step)
+{
+	const int state = (int)t->rec->saga->steps[step].state, written = t->jobs[step].written;
+
+	return written != state && (written != 0 || state != STEP_WAITING);
+}
+
 /* Once for all that happened in one go, with the arguments that were filled in
  * meanwhile; the batch is still open, and what is to be sent waits for it. */
 static void write_steps(struct engine *e, struct txn *t)
@@ -23,8 +30,7 @@ static void write_steps(struct engine *e, struct txn *t)
 	const struct saga *s = t->rec->saga;
 
 	for (size_t i = 0; i < s->n_steps; i++) {
-		if (t->jobs[i].written == (int)s->steps[i].state ||
-		    (t->jobs[i].written == 0 && s->steps[i].state == STEP_WAITING))
+		if (!unwritten(t, i))
 			continue;
 		t->jobs[i].written = (int)s->steps[i].state;
 		effects_record_step(e, t, i, true);
@@ -392,6 +398,7 @@ static void step_due(struct engine *e, struct txn *t, size_t step)
 		saga_attempt_over(e, t, &news, 0);
 	} else if (st->out) {
 		news.reason = "the agent did not answer in time";
+		call_silent(e, &t->jobs[step], t->jobs[step].agent);
 		saga_attempt_over(e, t, &news, 0);
 	} else if (t->jobs[step].command != COMMAND_NONE) {
 		begin_attempt(e, t, step);
@@ -442,6 +449,9 @@ void saga_continue(struct engine *e, struct txn *t)
 	saga_resume(s);
 	if (record_of_saga(s->state) != t->rec->state)
 		write_saga(e, t, s->state, true);
+	for (size_t i = 0; i < s->n_steps; i++)
+		if (unwritten(t, i))
+			t->batch = effects_stage_forced(e); /* see_to writes it */
 	t->settling = true; /* until every group knows what became of it */
 	for (size_t i = 0; i < s->n_steps; i++) {
 		struct job *job = &t->jobs[i];
@@ -450,6 +460,8 @@ void saga_continue(struct engine *e, struct txn *t)
 			continue;
 		job->command = command_owed(s, i);
 		job->sends = 1; /* by whoever was here before us, perhaps */
+		if (saga_work(s, i)->kind == WORK_CALL)
+			call_silent(e, job, NULL);
 		if (saga_work(s, i)->kind == WORK_ATOMIC)
 			group_recover(e, t, i);
 		else if (s->steps[i].attempts > 0)

@@ -171,6 +171,14 @@ static void turn_back(struct saga *s)
 
 /* ---- what follows from the steps ---- */
 
+/* The pivot has decided: whoever asked for a rollback meanwhile came too late, and what
+ * comes past the pivot must not be held up by it. */
+static void finishing(struct saga *s)
+{
+	s->state = SAGA_FINISHING;
+	s->stop = false;
+}
+
 static void settle(struct saga *s)
 {
 	const struct saga_step *p = pivot(s);
@@ -179,7 +187,7 @@ static void settle(struct saga *s)
 		if (any(s, IN(FAILED) | IN(LOST)))
 			turn_back(s);
 		else if (p != NULL && in(p, IN(DONE) | IN(SKIPPED)))
-			s->state = SAGA_FINISHING;
+			finishing(s);
 	}
 	if (direction(s) == SAGA_UNDOING) {
 		while (undo_next(s))

@@ -1,8 +1,9 @@
 /* adapter.c - the adapter of the simulation: calls that end after a while, as the
  * dice say, and keep the contract of participant/adapter.h; see sim.h. */
 #include "base/mem.h"
-#include "tests/sim/db_core.h"
+#include "tests/sim/sagas.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -173,6 +174,8 @@ static void a_cancel(void *self, const struct branch_id *id)
 	(void)id;
 }
 
+enum { LIST_MAX_IDS = 2000 };
+
 struct listing {
 	struct client *c;
 	adapter_list_fn done;
@@ -182,7 +185,7 @@ struct listing {
 static void list_ends(void *arg, uint64_t n)
 {
 	struct listing *l = arg;
-	struct branch_id ids[SIM_TXNS * SIM_BRANCHES * 8];
+	struct branch_id ids[LIST_MAX_IDS];
 	struct dbbranch *b, *tmp;
 	size_t count = 0;
 
@@ -190,7 +193,9 @@ static void list_ends(void *arg, uint64_t n)
 	if (!l->c->gone) {
 		HASH_ITER (hh, db_branches, b, tmp)
 			if (b->db == l->c->db && b->state == DB_PREPARED)
-				ids[count++] = (struct branch_id){"", b->gid, b->epoch, b->branch};
+				assert(count < LIST_MAX_IDS),
+					ids[count++] =
+						(struct branch_id){"", b->gid, b->epoch, b->branch};
 		l->done(db_down[l->c->db] ? RC_UNAVAILABLE : RC_OK, ids, count, l->arg);
 		sim_agent_turn(&sim_agents[l->c->agent]);
 	}
@@ -207,14 +212,9 @@ static void a_list(void *self, adapter_list_fn done, void *arg)
 
 static void a_describe(void *self, struct resource_info *info)
 {
-	static const char *args[] = {"x"};
-	static struct operation_info op = {"op", args, 1};
+	const struct client *c = self;
 
-	(void)self;
-	info->operations = &op;
-	info->n_operations = 1;
-	info->one_phase = true;
-	info->groups = true;
+	sim_describe(c->db, info);
 }
 
 const struct adapter sim_adapter = {
@@ -227,6 +227,8 @@ const struct adapter sim_adapter = {
 	.once = a_once,
 	.settle_once = a_settle,
 	.list = a_list,
+	.call = service_call,
+	.cancel_call = service_cancel,
 };
 
 void sim_calls_fini(void)

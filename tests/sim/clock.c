@@ -111,7 +111,7 @@ void sim_clock_fini(void)
 /* The history is kept and only shown when it breaks a rule. */
 void sim_note(const char *fmt, ...)
 {
-	char line[400];
+	char line[3000];
 	size_t size;
 	va_list ap;
 	int n = snprintf(line, sizeof line, "%10.3f ms  ", (double)now_us / 1000.0);

@@ -5,7 +5,7 @@
  * after its agent died and prepare late (a zombie), until the agent's successor
  * ends it; "gone" is said only after the branch's sessions are ended. */
 #include "base/mem.h"
-#include "tests/sim/db_core.h"
+#include "tests/sim/sagas.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -49,6 +49,8 @@ void db_commit(struct dbbranch *b)
 		sim_fail("%s of %s is committed without a durable decision", b->branch, b->gid);
 	b->state = DB_COMMITTED;
 	b->commits++;
+	if (r->parent_seq != 0)
+		ledger_group(b, r);
 	db_check_atomic(false);
 }
 
@@ -129,6 +131,7 @@ void *db_open(size_t db, size_t agent, uint64_t incarnation, void *served)
 	*c = (struct client){db, agent, incarnation, served, false, clients};
 	clients = c;
 	db_end_sessions(NULL, db, agent);
+	service_end_sessions(db, agent);
 	sim_in(sim_delay_us(), becomes_ready, c, 0);
 	return c;
 }
@@ -138,6 +141,7 @@ void db_agent_down(size_t agent, uint64_t incarnation)
 	for (struct client *c = clients; c != NULL; c = c->next)
 		if (c->agent == agent && c->incarnation == incarnation)
 			c->gone = true;
+	service_agent_down(agent, incarnation);
 	for (struct session *s = db_sessions; s != NULL; s = s->next)
 		if (s->agent == agent && s->incarnation == incarnation && !s->dead)
 			sim_in(sim_rand(20000000), db_zombie, s, 0);
@@ -249,6 +253,7 @@ void db_fini(void)
 		free(s);
 	}
 	sim_calls_fini();
+	service_fini();
 	while (clients != NULL) {
 		struct client *c = clients;
 

@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum told { TOLD_NOTHING, TOLD_ACCEPTED, TOLD_COMMIT, TOLD_ROLLBACK };
-
 static struct deal {
 	char gid[16];
 	size_t n_branches;
@@ -27,9 +25,10 @@ static struct deal {
 static struct asking {
 	uint64_t client;
 	size_t deal; /* + 1; 0: free */
-} askings[SIM_TXNS * 64];
+} askings[(SIM_TXNS + SIM_SAGAS) * 64];
 
-static uint64_t last_client;
+static uint64_t last_client, empty_asked;
+static bool empty;
 
 const char *people_gid(size_t i)
 {
@@ -46,7 +45,7 @@ size_t people_db(size_t i, size_t branch)
 	return deals[i].db[branch];
 }
 
-static uint64_t ask(size_t deal)
+uint64_t people_ask(size_t deal)
 {
 	for (size_t i = 0; i < sizeof askings / sizeof askings[0]; i++) {
 		if (askings[i].deal == 0) {
@@ -57,14 +56,17 @@ static uint64_t ask(size_t deal)
 	return ++last_client; /* nobody listens */
 }
 
-static void told(struct deal *d, enum told what)
+void people_told(const char *gid, enum told *told, const char *status)
 {
-	if (d->told == TOLD_COMMIT && what == TOLD_ROLLBACK)
-		sim_fail("%s: the client was told of a commit, now of a rollback", d->gid);
-	if (d->told == TOLD_ROLLBACK && what == TOLD_COMMIT)
-		sim_fail("%s: the client was told of a rollback, now of a commit", d->gid);
-	if (what > d->told)
-		d->told = what;
+	if (strcmp(status, "committed") == 0 || strcmp(status, "committing") == 0) {
+		if (*told == TOLD_ROLLBACK)
+			sim_fail("%s: the client was told of a rollback, now of a commit", gid);
+		*told = TOLD_COMMIT;
+	} else if (strcmp(status, "rolled_back") == 0 || strcmp(status, "rolling_back") == 0) {
+		if (*told == TOLD_COMMIT)
+			sim_fail("%s: the client was told of a commit, now of a rollback", gid);
+		*told = TOLD_ROLLBACK;
+	}
 }
 
 static void hear(struct deal *d, enum answer_code code, const char *status, const char *text)
@@ -81,13 +83,23 @@ static void hear(struct deal *d, enum answer_code code, const char *status, cons
 		sim_fail("%s: a hazard, though no person touched anything", d->gid);
 	if (strcmp(status, "rolled_back") == 0 && db_left_of(d->gid) > 0)
 		sim_fail("%s is said to be rolled back, and a branch is prepared", d->gid);
-	if (strcmp(status, "committed") == 0 || strcmp(status, "committing") == 0)
-		told(d, TOLD_COMMIT);
-	else if (strcmp(status, "rolled_back") == 0 || strcmp(status, "rolling_back") == 0)
-		told(d, TOLD_ROLLBACK);
-	else if (code == ANSWER_UNFINISHED && d->wait == WAIT_ACCEPTED)
-		told(d, TOLD_ACCEPTED);
+	people_told(d->gid, &d->told, status);
+	if (d->told == TOLD_NOTHING && code == ANSWER_UNFINISHED && d->wait == WAIT_ACCEPTED)
+		d->told = TOLD_ACCEPTED;
 	d->ended = strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0;
+}
+
+/* No agent has anything open, nothing is unfinished. */
+static void hear_emptiness(const json_t *j)
+{
+	const json_t *now = json_object_get(j, "now"), *agents = json_object_get(j, "agents");
+	const json_t *one;
+	const char *key;
+	size_t i;
+
+	json_object_foreach((json_t *)now, key, one) empty = empty && json_integer_value(one) == 0;
+	json_array_foreach(agents, i, one) empty =
+		empty && json_integer_value(json_object_get(one, "open")) == 0;
 }
 
 static void answer(void *self, uint64_t client, enum answer_code code, char *json, const char *text)
@@ -96,17 +108,37 @@ static void answer(void *self, uint64_t client, enum answer_code code, char *jso
 	const char *status = json_string_value(json_object_get(j, "status"));
 
 	(void)self;
+	if (client >= empty_asked)
+		hear_emptiness(j);
 	for (size_t i = 0; i < sizeof askings / sizeof askings[0]; i++) {
 		if (askings[i].deal != 0 && askings[i].client == client) {
-			struct deal *d = &deals[askings[i].deal - 1];
+			const size_t n = askings[i].deal - 1;
 
 			askings[i].deal = 0;
-			hear(d, code, status != NULL ? status : "", text != NULL ? text : "");
+			if (n >= SIM_TXNS)
+				sagas_hear(n - SIM_TXNS, code, j, text != NULL ? text : "");
+			else
+				hear(&deals[n], code, status != NULL ? status : "",
+				     text != NULL ? text : "");
 			break;
 		}
 	}
 	json_decref(j);
 	free(json);
+}
+
+bool people_engine_is_empty(void)
+{
+	if (sim_engine == NULL)
+		return false;
+	empty = true;
+	empty_asked = last_client + 1;
+	sim_engine_enter();
+	engine_agents(sim_engine, ++last_client);
+	engine_stats(sim_engine, ++last_client);
+	sim_engine_leave(); /* nothing is waited for: they are answered now */
+	empty_asked = UINT64_MAX;
+	return empty;
 }
 
 struct client_port people_port(void)
@@ -141,7 +173,7 @@ static void submit(size_t i)
 	s.definition_size = (size_t)n;
 	sim_note("client: submits %s, %zu branches", d->gid, d->n_branches);
 	sim_engine_enter();
-	engine_submit(sim_engine, ask(i), &s);
+	engine_submit(sim_engine, people_ask(i), &s);
 	sim_engine_leave();
 }
 
@@ -156,11 +188,11 @@ static void act(void *arg, uint64_t i)
 			submit(i);
 		} else if (dice < 95 || sim_healing) {
 			sim_engine_enter();
-			engine_get(sim_engine, ask(i), d->gid, sim_rand(5000));
+			engine_get(sim_engine, people_ask(i), d->gid, sim_rand(5000));
 			sim_engine_leave();
 		} else {
 			sim_engine_enter();
-			engine_cancel(sim_engine, ask(i), d->gid, "a whim");
+			engine_cancel(sim_engine, people_ask(i), d->gid, "a whim");
 			sim_engine_leave();
 		}
 	}
@@ -172,6 +204,7 @@ void people_init(void)
 {
 	memset(deals, 0, sizeof deals);
 	memset(askings, 0, sizeof askings);
+	empty_asked = UINT64_MAX;
 	for (size_t i = 0; i < SIM_TXNS; i++) {
 		struct deal *d = &deals[i];
 		const size_t first = sim_rand(SIM_DBS);

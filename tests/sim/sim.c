@@ -27,6 +27,23 @@ static uint64_t engine_wake_us, agent_wake_us[SIM_AGENTS];
 /* Which databases each agent serves; db 0 has two agents. */
 static const size_t serves[SIM_AGENTS][SIM_DBS + 1] = {{0, SIM_DBS}, {1, 2, SIM_DBS}, {0, SIM_DBS}};
 
+void sim_describe(size_t db, struct resource_info *info)
+{
+	static const char *x[] = {"x"}, *from[] = {"from"}, *id[] = {"id"};
+	static struct operation_info all[] = {
+		{"op", x, 1}, {"back", x, 1}, {"act", from, 1}, {"undo", id, 1}};
+
+	info->operations = all;
+	info->n_operations = sizeof all / sizeof all[0];
+	info->one_phase = info->groups = info->calls = true;
+	info->exact = sim_exact(db);
+}
+
+uint64_t sim_healing_since_us(void)
+{
+	return sim_healing ? sim_now_us() - FAULTS_US : 0;
+}
+
 /* ---- the coordinator ---- */
 
 static void engine_wakes(void *arg, uint64_t epoch)
@@ -63,8 +80,11 @@ void sim_engine_leave(void)
 
 static void engine_up(void *arg, uint64_t n)
 {
-	struct engine_settings settings = {
-		.cluster = "sim", .timeout_ms = 3000, .max_in_flight = 1000};
+	struct engine_settings settings = {.cluster = "sim",
+					   .timeout_ms = 3000,
+					   .max_in_flight = 1000,
+					   .call_ms = 3000,
+					   .seed = sim_rand(UINT64_MAX)};
 	const struct journal_port journal = store_port();
 	const struct link_port agents = net_port();
 	const struct client_port clients = people_port();
@@ -80,12 +100,10 @@ static void engine_up(void *arg, uint64_t n)
 	sim_engine = engine_new(&settings, &journal, &agents, &clients);
 	sim_engine_enter();
 	for (size_t i = 0; i < SIM_DBS; i++) {
-		const char *args[] = {"x"};
+		struct resource_info info = {.adapter = "sim"};
 		char name[16];
-		struct operation_info op = {"op", args, 1};
-		struct resource_info info = {
-			.adapter = "sim", .operations = &op, .n_operations = 1, .one_phase = true, .groups = true};
 
+		sim_describe(i, &info);
 		snprintf(name, sizeof name, "db%zu", i);
 		info.name = name;
 		engine_load_resource(sim_engine, &info);
@@ -224,6 +242,7 @@ static void start(uint64_t seed)
 		agent_up(&sim_agents[i], 0);
 	}
 	people_init();
+	sagas_init();
 	sim_in(sim_rand(3000000), fault, NULL, 0);
 }
 
@@ -244,7 +263,8 @@ static void stop(void)
 
 static bool at_rest(void)
 {
-	return people_open() == 0 && db_prepared() == 0;
+	return people_open() == 0 && sagas_open() == 0 && db_prepared() == 0 &&
+	       store_unfinished() == 0 && people_engine_is_empty();
 }
 
 static uint64_t run(uint64_t seed)
@@ -259,10 +279,13 @@ static uint64_t run(uint64_t seed)
 	while (!at_rest() && sim_next(FAULTS_US + HEAL_US))
 		events++;
 	if (!at_rest())
-		sim_fail("after healing %zu transactions have not ended, %zu branches are prepared",
-			 people_open(), db_prepared());
+		sim_fail(
+			"after healing %zu transactions and %zu sagas have not ended, %zu branches "
+			"are prepared, the journal has %zu unfinished",
+			people_open(), sagas_open(), db_prepared(), store_unfinished());
 	db_check_atomic(true);
 	people_check();
+	sagas_check();
 	stop();
 	while (sim_next(UINT64_MAX >> 21))
 		; /* what is still on its way frees itself */

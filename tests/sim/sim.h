@@ -8,8 +8,11 @@
  *   net.c      polls and replies: late, lost, doubled, cut
  *   db.c       databases with prepared transactions
  *   adapter.c  the adapter to them
+ *   service.c  calls of sagas at them: exactly once, or as it happens
  *   people.c   clients: submit, ask, remember what they were told
- *   check.c    what must hold, after every event and at the end
+ *   plots.c    sagas drawn from the seed
+ *   sagas.c    their clients, and persons who say a word about them
+ *   ledger.c   what was done and undone of them, and what must hold
  *   sim.c      coordinator and agents: start, crash, heal; main */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
@@ -18,9 +21,10 @@
 #include "coordinator/engine.h"
 #include "participant/agent.h"
 
+#include <jansson.h>
 #include <uthash.h>
 
-enum { SIM_AGENTS = 3, SIM_DBS = 3, SIM_TXNS = 24, SIM_BRANCHES = 3 };
+enum { SIM_AGENTS = 3, SIM_DBS = 3, SIM_TXNS = 16, SIM_SAGAS = 8, SIM_BRANCHES = 3 };
 
 /* ---- clock.c ---- */
 
@@ -45,6 +49,7 @@ struct journal_port store_port(void);
 void store_crash(void); /* keeps what was synced, and some of the rest */
 void store_load(struct engine *e);
 const struct record *store_find(const char *gid); /* durable; NULL: unknown */
+size_t store_unfinished(void);
 void store_fini(void);
 
 /* ---- net.c ---- */
@@ -74,6 +79,14 @@ void db_fini(void);
 
 /* ---- people.c ---- */
 
+/* What a client was told once is never told otherwise. */
+enum told { TOLD_NOTHING, TOLD_ACCEPTED, TOLD_COMMIT, TOLD_ROLLBACK };
+void people_told(const char *gid, enum told *told, const char *status);
+/* A new client of the n-th transaction, or from SIM_TXNS on of a saga. */
+uint64_t people_ask(size_t n);
+/* True if the engine says that nothing is unfinished and no agent has work. */
+bool people_engine_is_empty(void);
+
 void people_init(void);
 struct client_port people_port(void);
 void people_coordinator_down(void);
@@ -82,6 +95,17 @@ size_t people_open(void); /* transactions not known to have ended */
 const char *people_gid(size_t i);
 size_t people_branches(size_t i);
 size_t people_db(size_t i, size_t branch);
+
+/* ---- sagas.c ---- */
+
+void sagas_init(void);
+void sagas_hear(size_t saga, enum answer_code code, const json_t *j, const char *text);
+size_t sagas_open(void);
+void sagas_check(void);
+
+/* ---- service.c ---- */
+
+bool sim_exact(size_t db); /* it keeps a mark of each call */
 
 /* ---- sim.c ---- */
 
@@ -99,6 +123,9 @@ extern struct sim_agent sim_agents[SIM_AGENTS];
 extern struct engine *sim_engine; /* NULL: down */
 extern uint64_t sim_epoch;
 extern bool sim_healing;
+uint64_t sim_healing_since_us(void);
+/* What the adapter and the catalogue say of a database. */
+void sim_describe(size_t db, struct resource_info *info);
 /* After events: lets the engine or the agent take its turn. */
 void sim_engine_enter(void);
 void sim_engine_leave(void);

@@ -78,6 +78,26 @@ void store_crash(void)
 	life++;
 }
 
+static void count_unfinished(struct record *r, void *arg)
+{
+	++*(size_t *)arg;
+	record_free(r);
+}
+
+static void ignore_workflow(const struct workflow_row *row, void *arg)
+{
+	(void)row;
+	(void)arg;
+}
+
+size_t store_unfinished(void)
+{
+	size_t n = 0;
+
+	memory_journal_replay(journal, ignore_workflow, count_unfinished, &n);
+	return n;
+}
+
 static void load_workflow(const struct workflow_row *row, void *arg)
 {
 	engine_load_workflow(arg, row);
