@@ -155,8 +155,10 @@ void group_recover(struct engine *e, struct txn *t, size_t step)
 	struct err err;
 	enum rc rc;
 
+	/* `tries` alone would not do: the newest may be one of the action, and its
+	 * compensation not begun. */
 	group_gid(t->rec, step, gid);
-	st->out = st->tries > 0;
+	st->out = st->attempts > 0;
 	if (group != NULL) {
 		if (txn_is_stuck(group->rec->state))
 			take(e, t, step, group->rec);
