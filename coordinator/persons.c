@@ -267,7 +267,7 @@ static void told(struct engine *e, uint64_t client, struct txn *t, const struct 
 		st->output = mem_dup(output);
 	}
 	say(e, t, news->event == SAGA_EV_DONE ? "completed" : "failed", st->name, news->reason);
-	saga_happen(e, t, news);
+	saga_told(e, t, news);
 	client_show(e, t, client);
 }
 
