@@ -404,8 +404,9 @@ static void step_due(struct engine *e, struct txn *t, size_t step)
 	} else if (st->out) {
 		news.reason = "the agent did not answer in time";
 		saga_attempt_over(e, t, &news, 0);
-	} else if (t->jobs[step].command != COMMAND_NONE) {
-		begin_attempt(e, t, step);
+	} else if (t->jobs[step].command != COMMAND_NONE &&
+		   t->jobs[step].command == command_owed(t->rec->saga, step)) {
+		begin_attempt(e, t, step); /* still owed: the deadline may be due as well */
 	}
 }
 
