@@ -141,12 +141,14 @@ static enum saga_event event_of(enum result_kind kind)
 }
 
 /* A yes counts whichever attempt it is of; anything else only if it is of the one
- * that is under way. */
+ * that is under way.  Nothing counts that no agent was asked. */
 static bool counts(const struct job *job, const struct result *r)
 {
 	const struct saga_step *st = job_step(job);
+	const struct work *work = saga_work(job->txn->rec->saga, job->branch);
 
-	if (job->command != r->call)
+	if (job->command != r->call || work->kind != WORK_CALL ||
+	    strcmp(work->resource, r->id.resource) != 0)
 		return false;
 	return r->kind == RESULT_DONE || (st->out && r->attempt == st->tries);
 }
@@ -170,7 +172,8 @@ static void take(struct engine *e, struct agent *a, struct job *job, const struc
 		SAGA_EV_CANCEL, 0, "the outputs of all steps together are over 8 MiB", false};
 	struct txn *t = job->txn;
 	/* RETRY proves nothing: an agent says it for a resource that it cannot reach. */
-	const bool exact = job->resource->info.exact && r->kind == RESULT_REFUSED;
+	const bool exact =
+		resource_need(e, r->id.resource)->info.exact && r->kind == RESULT_REFUSED;
 	const bool doubt = doubtful(e, job, a);
 	struct saga_news news = {event_of(r->kind), job->branch, r->reason, exact && !doubt};
 	const bool kept = r->kind != RESULT_DONE || keep_output(t, job->branch, r);

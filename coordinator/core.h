@@ -309,6 +309,8 @@ void saga_attempt_begins(struct engine *e, struct txn *t, size_t step);
 /* It has ended; `retry_after_ms` is the resource's wish, 0: none. */
 void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
 		       uint64_t retry_after_ms);
+/* How a step ended was told from outside; the caller has said so in the history. */
+void saga_told(struct engine *e, struct txn *t, const struct saga_news *news);
 void saga_timer_due(struct engine *e, struct txn *t);
 /* What expressions of `t` read; `*input` is to be json_decref'ed. */
 struct workflow_data saga_data(const struct txn *t, json_t **input);

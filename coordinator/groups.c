@@ -155,9 +155,9 @@ void group_recover(struct engine *e, struct txn *t, size_t step)
 	struct err err;
 	enum rc rc;
 
+	/* `tries` alone would not do: the newest may be one of the action, and its
+	 * compensation not begun. */
 	group_gid(t->rec, step, gid);
-	/* `tries` counts the other direction's as well: without an attempt of this one its
-	 * newest group is the action that is to be undone. */
 	st->out = st->attempts > 0;
 	if (group != NULL) {
 		if (txn_is_stuck(group->rec->state))

@@ -251,8 +251,10 @@ static void told(struct engine *e, uint64_t client, struct txn *t, const struct 
 		 const char *output)
 {
 	struct saga_step *st = &t->rec->saga->steps[news->step];
-	/* A service may be quicker than the answer of its agent; and may say it twice. */
-	const bool pending = st->state == STEP_PENDING || (st->state == STEP_DOING && st->out);
+	/* A service may be quicker than the answer of its agent; and may say it twice.
+	 * (What becomes of an atomic group its own votes decide.) */
+	const bool pending = st->state == STEP_PENDING ||
+			     (st->state == STEP_DOING && st->out && st->operation != NULL);
 
 	if (st->state == (news->event == SAGA_EV_DONE ? STEP_DONE : STEP_FAILED)) {
 		client_show(e, t, client);
@@ -267,7 +269,7 @@ static void told(struct engine *e, uint64_t client, struct txn *t, const struct 
 		st->output = mem_dup(output);
 	}
 	say(e, t, news->event == SAGA_EV_DONE ? "completed" : "failed", st->name, news->reason);
-	saga_happen(e, t, news);
+	saga_told(e, t, news);
 	client_show(e, t, client);
 }
 

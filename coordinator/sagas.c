@@ -363,28 +363,39 @@ static void try_again(struct engine *e, struct txn *t, size_t step, uint64_t ret
 
 	job_unlist(job);
 	agent_branch_over(e, job);
+	job->command = command_owed(t->rec->saga, step);
 	e->counters.retried++;
 	say_again(e, t, step, plan_retry(e, t, step, retry_after_ms));
 	effects_record_step(e, t, step, false);
 }
 
-void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
-		       uint64_t retry_after_ms)
+static void take_end(struct engine *e, struct txn *t, const struct saga_news *news,
+		     uint64_t retry_after_ms)
 {
 	struct saga *s = t->rec->saga;
-	const bool undo = s->steps[news->step].state == STEP_UNDOING;
-	bool changed;
+	const enum step_state before = s->steps[news->step].state;
+	const bool changed = tell(e, t, news);
 
-	say_ended(e, t, news);
-	changed = tell(e, t, news);
-	e->counters.undone += undo && s->steps[news->step].state == STEP_UNDONE;
+	e->counters.undone += before == STEP_UNDOING && s->steps[news->step].state == STEP_UNDONE;
 	if (saga_may_retry(s, news->step) &&
-	    command_owed(s, news->step) == t->jobs[news->step].command)
+	    (before == STEP_PENDING || command_owed(s, news->step) == t->jobs[news->step].command))
 		try_again(e, t, news->step, retry_after_ms);
 	if (changed)
 		see_to(e, t);
 	else
 		set_timer(e, t);
+}
+
+void saga_attempt_over(struct engine *e, struct txn *t, const struct saga_news *news,
+		       uint64_t retry_after_ms)
+{
+	say_ended(e, t, news);
+	take_end(e, t, news, retry_after_ms);
+}
+
+void saga_told(struct engine *e, struct txn *t, const struct saga_news *news)
+{
+	take_end(e, t, news, 0);
 }
 
 static void step_due(struct engine *e, struct txn *t, size_t step)
@@ -400,8 +411,9 @@ static void step_due(struct engine *e, struct txn *t, size_t step)
 		news.reason = "the agent did not answer in time";
 		call_silent(e, &t->jobs[step], t->jobs[step].agent);
 		saga_attempt_over(e, t, &news, 0);
-	} else if (t->jobs[step].command != COMMAND_NONE) {
-		begin_attempt(e, t, step);
+	} else if (t->jobs[step].command != COMMAND_NONE &&
+		   t->jobs[step].command == command_owed(t->rec->saga, step)) {
+		begin_attempt(e, t, step); /* still owed: the deadline may be due as well */
 	}
 }
 
