@@ -16,6 +16,7 @@
 #include "coordinator/definitions.h"
 #include "coordinator/engine.h"
 #include "coordinator/txn.h"
+#include "saga/jsonbuf.h"
 
 #include <uthash.h>
 #include <utlist.h>
@@ -219,6 +220,7 @@ struct engine {
 	uint64_t last_forced;               /* the last batch that anybody may have to wait for */
 	uint64_t pruned_us;                 /* when old rows were last forgotten */
 	struct counters counters;
+	struct jsonbuf line; /* of a history, being written */
 };
 
 /* ---- effects.c: batches, and what waits for them ---- */
@@ -360,8 +362,10 @@ enum rc plan_check_args(struct engine *e, const char *what, const char *resource
 
 /* ---- history.c ---- */
 
-/* Writes a line; takes `line`. */
-void history_add(struct engine *e, struct txn *t, json_t *line);
+/* Begins a line, to be filled (jsonout.h) and closed before the next one; closing it
+ * stages it. */
+struct jsonbuf *history_open(struct engine *e, const char *event);
+void history_close(struct engine *e, struct txn *t);
 /* A line with an event and perhaps a reason; with a step. */
 void history_say(struct engine *e, struct txn *t, const char *event, const char *reason);
 void history_step(struct engine *e, struct txn *t, size_t step, const char *event,

@@ -65,6 +65,7 @@ void engine_free(struct engine *e)
 	heap_fini(&e->txn_timers);
 	heap_fini(&e->agent_timers);
 	heap_fini(&e->waiter_timers);
+	jsonbuf_fini(&e->line);
 	free(e);
 }
 

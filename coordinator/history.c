@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
+#include "coordinator/jsonout.h"
 #include "coordinator/view.h"
 
 #include <stdlib.h>
@@ -14,14 +15,23 @@
 
 enum { EVENTS_PAGE = 200 };
 
-void history_add(struct engine *e, struct txn *t, json_t *line)
+struct jsonbuf *history_open(struct engine *e, const char *event)
+{
+	e->line.max = SIZE_MAX;
+	e->line.size = 0;
+	out_open(&e->line, '{');
+	out_text(&e->line, "event", event);
+	return &e->line;
+}
+
+void history_close(struct engine *e, struct txn *t)
 {
 	struct record *r = t->rec;
-	char *text = view_dump(line);
 
+	out_close(&e->line, '}');
 	r->events++;
-	e->journal.put_event(e->journal.self, r->seq, r->events, e->wall_us, text);
-	free(text);
+	e->journal.put_event(e->journal.self, r->seq, r->events, e->wall_us,
+			     jsonbuf_peek(&e->line));
 	effects_stage_lazy(e);
 	t->events_batch = e->open->id;
 	clients_news(e, t);
@@ -29,22 +39,18 @@ void history_add(struct engine *e, struct txn *t, json_t *line)
 
 void history_say(struct engine *e, struct txn *t, const char *event, const char *reason)
 {
-	json_t *line = json_pack("{s:s}", "event", event);
-
-	if (reason != NULL)
-		json_object_set_new(line, "reason", json_string(reason));
-	history_add(e, t, line);
+	out_text(history_open(e, event), "reason", reason);
+	history_close(e, t);
 }
 
 void history_step(struct engine *e, struct txn *t, size_t step, const char *event,
 		  const char *reason)
 {
-	json_t *line =
-		json_pack("{s:s, s:s}", "event", event, "step", t->rec->saga->steps[step].name);
+	struct jsonbuf *line = history_open(e, event);
 
-	if (reason != NULL)
-		json_object_set_new(line, "reason", json_string(reason));
-	history_add(e, t, line);
+	out_text(line, "step", t->rec->saga->steps[step].name);
+	out_text(line, "reason", reason);
+	history_close(e, t);
 }
 
 /* ---- reading ---- */
