@@ -210,6 +210,7 @@ uint64_t engine_due(const struct engine *e)
 void engine_drain(struct engine *e)
 {
 	e->draining = true;
+	history_overdue(e, true);
 }
 
 size_t engine_busy(const struct engine *e)

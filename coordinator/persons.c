@@ -38,7 +38,7 @@ static void say(struct engine *e, struct txn *t, const char *event, const char *
 	out_text(line, "reason", reason);
 	history_close(e, t);
 	/* Whoever asked is answered when this line is durable. */
-	t->batch = effects_stage_forced(e);
+	effects_stage_news(e, t);
 }
 
 /* ---- cancel ---- */

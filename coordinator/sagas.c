@@ -112,7 +112,7 @@ static bool tell(struct engine *e, struct txn *t, const struct saga_news *news)
 		keep_reason(r, news, before);
 		write_saga(e, t, before, reason);
 	}
-	t->batch = effects_stage_forced(e); /* see_to writes the steps */
+	effects_stage_news(e, t); /* see_to writes the steps */
 	return true;
 }
 
