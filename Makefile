@@ -34,7 +34,7 @@ SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim demo bench bench-2pc asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -57,10 +57,13 @@ sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failin
 	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
 demo: all      ## money moving between two PostgreSQL servers while every process is killed once
 	@examples/demo.sh $(B)
-bench: bench-2pc ## every benchmark
+bench: bench-2pc bench-saga ## every benchmark
 bench-2pc: deps ## two-phase commit against a hand-written loop, interleaved rounds
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 	@bench/bench-2pc.sh $(B)
+bench-saga: deps ## sagas a second of three empty steps, in process and over one agent
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
+	@bench/bench-saga.sh $(B)
 asan:          ## the suite under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory test B=build/asan SAN=address,undefined OPT='-O1 -g'
 tsan:          ## the suite under ThreadSanitizer

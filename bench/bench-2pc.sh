@@ -31,49 +31,13 @@ if [ "$(id -u)" = 0 ]; then # PostgreSQL does not run as root
 	as_owner=(setpriv --reuid=postgres --regid=postgres --init-groups --)
 fi
 
-# ---- processes: started in order, ended in the reverse one ----
-
-declare -A pid
-end() { # SIGNAL NAME… - asks them all, then waits for each, for 20 s at most
-	local signal=$1 name tries
-	shift
-	for name; do
-		[ -z "${pid[$name]-}" ] || kill "-$signal" "${pid[$name]}" 2>/dev/null
-	done
-	for name; do
-		for tries in {1..400}; do
-			[ -n "${pid[$name]-}" ] && kill -0 "${pid[$name]}" 2>/dev/null || continue 2
-			sleep 0.05
-		done
-		kill -KILL "${pid[$name]}"
-	done
-}
 finish() {
 	trap - EXIT
 	end TERM bench agent-a agent-b settled
 	end INT pg-a pg-b # the fast stop
 	rm -rf "$dir"
 }
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
-
-start() { # NAME COMMAND… - in a session of its own, so that Ctrl-C is ours alone
-	local name=$1
-	shift
-	(cd / && exec setsid "$@") </dev/null >"$dir/$name.log" 2>&1 &
-	pid[$name]=$!
-}
-await() { # NAME COMMAND… - until the command succeeds, for 30 s
-	local name=$1 end=$((SECONDS + 30))
-	shift
-	until "$@" >/dev/null 2>&1; do
-		if [ $SECONDS -ge $end ] || ! kill -0 "${pid[$name]}" 2>/dev/null; then
-			tail -n 5 "$dir/$name.log" >&2
-			die "$name does not start"
-		fi
-		sleep 0.05
-	done
-}
+. "$(dirname "$0")/processes.sh"
 
 # ---- the two servers: on Unix sockets, as both sides reach them alike ----
 
@@ -101,17 +65,7 @@ done
 
 # ---- the coordinator and the agents ----
 
-started() { grep -q settled-started "$dir/settled.log"; }
-cat >"$dir/settled.yaml" <<-CONF
-	data: $dir/journal
-	cluster: bench
-	listen: 127.0.0.1:0
-	agents: tcp://127.0.0.1:0
-CONF
-start settled "$settled" --config "$dir/settled.yaml"
-await settled started
-rest_port=$(sed -n 's/.*settled-started.* rest=127.0.0.1:\([0-9]*\).*/\1/p' "$dir/settled.log")
-agents=$(sed -n 's/.*settled-started.* agents=\([^ ]*\).*/\1/p' "$dir/settled.log")
+start_settled
 for x in a b; do
 	cat >"$dir/agent-$x.yaml" <<-CONF
 		agent: agent-$x

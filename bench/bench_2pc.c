@@ -5,14 +5,12 @@
  * round has one run of every number of clients of both sides, next to each other;
  * every second round goes through them backwards.  After each run the two servers
  * are held against what the clients were told. */
-#include "base/clock.h"
 #include "bench/accounts.h"
+#include "bench/disk.h"
 #include "bench/loop.h"
 #include "bench/rest.h"
 #include "bench/series.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,8 +23,7 @@ static struct {
 	const char *lock_timeout;
 	const char *sync_file;
 	int rounds, window_ms, warm_ms, accounts;
-	struct series series[SERIES_MAX];
-	int n_series;
+	struct series_list series;
 	struct cpu cpu;
 } bench = {.lock_timeout = "2s", .rounds = 3, .window_ms = 5000, .warm_ms = 500, .accounts = 10000};
 
@@ -71,38 +68,22 @@ static const char usage[] =
 	"  --process NAME=PID    whose CPU time is told, its children's with it; repeat\n"
 	"  --sync-file PATH      a file to try how long a sync takes there\n";
 
-static int number(const char *text, int min, int max)
-{
-	char *end;
-	const long n = strtol(text, &end, 10);
+/* The workflow as a JSON string; what varies is the input. */
+static const char body_form[] =
+	"{\"definition\":\"workflow: transfer\\ninput: [from, to, amount]\\nsteps:\\n"
+	"  - name: pay\\n    timeout: 10s\\n    atomic:\\n"
+	"      - {name: debit, resource: bank-a, operation: debit, "
+	"args: {id: \\\"${input.from}\\\", amount: \\\"${input.amount}\\\"}}\\n"
+	"      - {name: credit, resource: bank-b, operation: credit, "
+	"args: {id: \\\"${input.to}\\\", amount: \\\"${input.amount}\\\"}}\\n\","
+	"\"input\":{\"from\":%d,\"to\":%d,\"amount\":%d},\"wait\":\"finished\"}";
 
-	if (end == text || *end != '\0' || n < min || n > max)
-		bench_die("\"%s\" is not a number from %d to %d", text, min, max);
-	return (int)n;
+static void transfer_body(const struct transfer *t, char *out, size_t room)
+{
+	snprintf(out, room, body_form, t->from, t->to, t->amount);
 }
 
-static void add_series(enum kind kind, char *list)
-{
-	char *rest = NULL;
-
-	for (char *word = strtok_r(list, ",", &rest); word != NULL;
-	     word = strtok_r(NULL, ",", &rest)) {
-		if (bench.n_series == SERIES_MAX)
-			bench_die("more than %d kinds of runs", SERIES_MAX);
-		bench.series[bench.n_series++] =
-			(struct series){.kind = kind, .clients = number(word, 1, 10000)};
-	}
-}
-
-static void add_process(char *text)
-{
-	char *equals = strchr(text, '=');
-
-	if (equals == NULL)
-		bench_die("--process wants NAME=PID");
-	*equals = '\0';
-	cpu_add(&bench.cpu, text, number(equals + 1, 1, 1 << 30));
-}
+static const struct rest_load transfers = {transfer_body};
 
 static void read_options(int argc, char **argv)
 {
@@ -114,16 +95,16 @@ static void read_options(int argc, char **argv)
 		switch (o) {
 		case OPT_A: bench.conninfo[SIDE_A] = optarg; break;
 		case OPT_B: bench.conninfo[SIDE_B] = optarg; break;
-		case OPT_REST: bench.port = number(optarg, 1, 65535); break;
-		case OPT_ROUNDS: bench.rounds = number(optarg, 1, ROUNDS_MAX); break;
-		case OPT_WINDOW: bench.window_ms = number(optarg, 10, 3600 * 1000); break;
-		case OPT_WARM: bench.warm_ms = number(optarg, 0, 3600 * 1000); break;
+		case OPT_REST: bench.port = bench_number(optarg, 1, 65535); break;
+		case OPT_ROUNDS: bench.rounds = bench_number(optarg, 1, ROUNDS_MAX); break;
+		case OPT_WINDOW: bench.window_ms = bench_number(optarg, 10, 3600 * 1000); break;
+		case OPT_WARM: bench.warm_ms = bench_number(optarg, 0, 3600 * 1000); break;
 		case OPT_LOOP: loop = optarg; break;
 		case OPT_SETTLE: settle = optarg; break;
 		case OPT_LOCK: bench.lock_timeout = optarg; break;
-		case OPT_PROCESS: add_process(optarg); break;
+		case OPT_PROCESS: cpu_add_named(&bench.cpu, optarg); break;
 		case OPT_SYNC: bench.sync_file = optarg; break;
-		case OPT_ACCOUNTS: bench.accounts = number(optarg, 1, 10000000); break;
+		case OPT_ACCOUNTS: bench.accounts = bench_number(optarg, 1, 10000000); break;
 		default: fputs(usage, stderr); exit(2);
 		}
 	}
@@ -131,49 +112,9 @@ static void read_options(int argc, char **argv)
 		fputs(usage, stderr);
 		exit(2);
 	}
-	add_series(LOOP, loop);
+	series_list_add(&bench.series, LOOP, loop);
 	if (bench.port != 0)
-		add_series(SETTLE, settle);
-}
-
-/* Few clients first; the loop before Settle. */
-static int by_clients(const void *a, const void *b)
-{
-	const struct series *x = a, *y = b;
-
-	if (x->clients != y->clients)
-		return x->clients < y->clients ? -1 : 1;
-	return (x->kind > y->kind) - (x->kind < y->kind);
-}
-
-/* The mean time in ms to write 4 KiB and make it durable, from the file's start on. */
-static double sync_ms(int fd)
-{
-	enum { TRIES = 200 };
-	static const char block[4096];
-	const uint64_t began = clock_mono_us();
-
-	for (int i = 0; i < TRIES; i++)
-		if (pwrite(fd, block, sizeof block, (off_t)i * (off_t)sizeof block) < 0 ||
-		    fdatasync(fd) != 0)
-			bench_die("the sync file cannot be written: %s", strerror(errno));
-	return (double)(clock_mono_us() - began) / 1e3 / TRIES;
-}
-
-/* Every latency has to do with this.  Logs are mostly overwritten, not appended to. */
-static void report_sync(const char *path)
-{
-	const int fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-	double append, overwrite;
-
-	if (fd < 0)
-		bench_die("%s cannot be written: %s", path, strerror(errno));
-	append = sync_ms(fd);
-	overwrite = sync_ms(fd);
-	printf("disk: 4 KiB are durable after %.3f ms appended, %.3f ms overwritten\n", append,
-	       overwrite);
-	close(fd);
-	unlink(path);
+		series_list_add(&bench.series, SETTLE, settle);
 }
 
 static void one_run(struct series *s, struct accounts *accounts, int round)
@@ -191,7 +132,7 @@ static void one_run(struct series *s, struct accounts *accounts, int round)
 	if (s->kind == LOOP)
 		loop_run(&run, bench.conninfo, bench.lock_timeout);
 	else
-		rest_run(&run, bench.port);
+		rest_run(&run, bench.port, &transfers);
 	accounts_check(accounts, run.moved);
 	series_add(s, &run);
 	run_fini(&run);
@@ -203,18 +144,18 @@ int main(int argc, char **argv)
 
 	cpu_add(&bench.cpu, "client", getpid());
 	read_options(argc, argv);
-	qsort(bench.series, (size_t)bench.n_series, sizeof *bench.series, by_clients);
+	series_list_sort(&bench.series);
 	memcpy(accounts.conninfo, bench.conninfo, sizeof accounts.conninfo);
 	if (bench.sync_file != NULL)
-		report_sync(bench.sync_file);
+		disk_report(bench.sync_file);
 	accounts_open(&accounts, bench.accounts);
 	if (bench.port != 0)
-		rest_await_ready(bench.port);
+		rest_await_ready(bench.port, 2);
 	for (int round = 1; round <= bench.rounds; round++)
-		for (int i = 0; i < bench.n_series; i++)
-			one_run(&bench.series[round % 2 ? i : bench.n_series - 1 - i], &accounts,
+		for (int i = 0; i < bench.series.n; i++)
+			one_run(&bench.series.of[round % 2 ? i : bench.series.n - 1 - i], &accounts,
 				round);
 	accounts_close(&accounts);
-	series_report(bench.series, bench.n_series, &bench.cpu);
+	series_report(&bench.series, &bench.cpu);
 	return 0;
 }

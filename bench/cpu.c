@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void cpu_add(struct cpu *cpu, const char *name, pid_t pid)
@@ -14,6 +15,16 @@ void cpu_add(struct cpu *cpu, const char *name, pid_t pid)
 		bench_die("more than %d processes to watch", CPU_NAMES_MAX);
 	cpu->name[cpu->n] = name;
 	cpu->pid[cpu->n++] = pid;
+}
+
+void cpu_add_named(struct cpu *cpu, char *text)
+{
+	char *equals = strchr(text, '=');
+
+	if (equals == NULL)
+		bench_die("--process wants NAME=PID");
+	*equals = '\0';
+	cpu_add(cpu, text, bench_number(equals + 1, 1, 1 << 30));
 }
 
 /* The time that a process's threads have run; 0 once it is gone. */

@@ -28,6 +28,8 @@ struct cpu_use {
 };
 
 void cpu_add(struct cpu *cpu, const char *name, pid_t pid);
+/* The same from NAME=PID, an option's text, which it keeps and changes. */
+void cpu_add_named(struct cpu *cpu, char *text);
 
 /* Begin, and end with the difference.  A child that came or went in between is
  * not counted. */

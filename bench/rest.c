@@ -17,17 +17,8 @@
 
 enum { REPLY_MAX = 16384, REQUEST_MAX = 2048, READY_TRIES = 400, READY_PAUSE_MS = 50 };
 
-/* The workflow as a JSON string; what varies is the input. */
-static const char body_form[] =
-	"{\"definition\":\"workflow: transfer\\ninput: [from, to, amount]\\nsteps:\\n"
-	"  - name: pay\\n    timeout: 10s\\n    atomic:\\n"
-	"      - {name: debit, resource: bank-a, operation: debit, "
-	"args: {id: \\\"${input.from}\\\", amount: \\\"${input.amount}\\\"}}\\n"
-	"      - {name: credit, resource: bank-b, operation: credit, "
-	"args: {id: \\\"${input.to}\\\", amount: \\\"${input.amount}\\\"}}\\n\","
-	"\"input\":{\"from\":%d,\"to\":%d,\"amount\":%d},\"wait\":\"finished\"}";
-
 struct client {
+	const struct rest_load *load;
 	int fd;
 	int port;
 	struct transfer transfer;
@@ -105,8 +96,7 @@ static void begin(struct client *c, struct run *run)
 
 	if (!run_next(run, &c->transfer))
 		return;
-	snprintf(body, sizeof body, body_form, c->transfer.from, c->transfer.to,
-		 c->transfer.amount);
+	c->load->body(&c->transfer, body, sizeof body);
 	send_request(c, "POST /v1/transactions", body);
 }
 
@@ -142,7 +132,7 @@ static void on_ready(void *who, struct run *run)
 	begin(c, run);
 }
 
-void rest_run(struct run *run, int port)
+void rest_run(struct run *run, int port, const struct rest_load *load)
 {
 	struct client *clients = mem_new((size_t)run->clients, sizeof *clients);
 	const int ep = epoll_create1(EPOLL_CLOEXEC);
@@ -151,6 +141,7 @@ void rest_run(struct run *run, int port)
 		struct client *c = &clients[i];
 		struct epoll_event event = {.events = EPOLLIN, .data.ptr = c};
 
+		c->load = load;
 		c->port = port;
 		c->fd = dial(port);
 		if (epoll_ctl(ep, EPOLL_CTL_ADD, c->fd, &event) != 0)
@@ -168,7 +159,7 @@ void rest_run(struct run *run, int port)
 
 /* ---- readiness ---- */
 
-static bool is_ready(struct client *c)
+static bool are_ready(struct client *c, int resources)
 {
 	const char *body;
 	int ready = 0;
@@ -180,15 +171,15 @@ static bool is_ready(struct client *c)
 		ready += has(body, "\"ready\"", "true");
 		body++;
 	}
-	return ready == 2;
+	return ready == resources;
 }
 
-void rest_await_ready(int port)
+void rest_await_ready(int port, int resources)
 {
 	struct client c = {.fd = dial(port), .port = port};
 	int tries = 0;
 
-	while (!is_ready(&c)) {
+	while (!are_ready(&c, resources)) {
 		if (++tries == READY_TRIES)
 			bench_die("the agents are not ready: %s", c.reply);
 		usleep(READY_PAUSE_MS * 1000);

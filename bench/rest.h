@@ -1,7 +1,7 @@
-/* rest.h - the same transfers through `settled`, submitted by REST.
+/* rest.h - transactions through `settled`, submitted by REST.
  *
  * Each client has one connection that it keeps, and one transaction under way: it
- * posts the workflow and its input and is answered when the transaction has ended
+ * posts what the load makes of its turn and is answered when the transaction has ended
  * (`wait: finished`).  One thread and one epoll serve all clients, and no more of
  * HTTP is understood than this takes, so that the client costs as little as it can.
  * Thread: the program's only one. */
@@ -10,10 +10,16 @@
 
 #include "bench/run.h"
 
-/* Runs `run->clients` clients against 127.0.0.1:`port`. */
-void rest_run(struct run *run, int port);
+/* What clients submit. */
+struct rest_load {
+	/* Writes the body of the next POST /v1/transactions, a NUL-terminated text. */
+	void (*body)(const struct transfer *t, char *out, size_t room);
+};
 
-/* Waits until both resources are served; ends the program if that takes too long. */
-void rest_await_ready(int port);
+/* Runs `run->clients` clients against 127.0.0.1:`port`; `load` is borrowed. */
+void rest_run(struct run *run, int port, const struct rest_load *load);
+
+/* Waits until that many resources are served; ends the program if that takes too long. */
+void rest_await_ready(int port, int resources);
 
 #endif

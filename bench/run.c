@@ -18,12 +18,22 @@ void bench_die(const char *fmt, ...)
 	va_list ap;
 
 	fflush(stdout);
-	fputs("bench-2pc: ", stderr);
+	fputs("bench: ", stderr);
 	va_start(ap, fmt);
 	vfprintf(stderr, fmt, ap);
 	va_end(ap);
 	fputc('\n', stderr);
 	exit(1);
+}
+
+int bench_number(const char *text, int min, int max)
+{
+	char *end;
+	const long n = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || n < min || n > max)
+		bench_die("\"%s\" is not a number from %d to %d", text, min, max);
+	return (int)n;
 }
 
 /* Marsaglia's xorshift: accounts need to be spread, not to be secret. */
@@ -40,12 +50,30 @@ static int draw_below(struct run *run, int n)
 	return (int)((draw(run) >> 11) % (uint64_t)n);
 }
 
+/* Opens or closes the window when it is time; true while it is open. */
+static bool in_window(struct run *run, uint64_t now)
+{
+	if (run->opened_us == 0 && now >= run->opens_us) {
+		cpu_begin(run->cpu, &run->use);
+		run->opened_us = clock_mono_us();
+		return false; /* it ended before */
+	}
+	if (run->opened_us != 0 && !run->closed && now >= run->closes_us) {
+		run->seconds = (double)(now - run->opened_us) / 1e6;
+		run->closed = true;
+		cpu_end(run->cpu, &run->use);
+	}
+	return run->opened_us != 0 && !run->closed;
+}
+
 bool run_next(struct run *run, struct transfer *t)
 {
 	const uint64_t now = clock_mono_us();
 
-	if (now >= run->closes_us)
+	if (now >= run->closes_us) {
+		in_window(run, now); /* perhaps nothing ends after this */
 		return false;
+	}
 	t->from = 1 + draw_below(run, run->accounts);
 	t->to = 1 + draw_below(run, run->accounts);
 	t->amount = 1 + draw_below(run, AMOUNT_MAX);
@@ -61,22 +89,6 @@ static void keep_latency(struct run *run, uint64_t us)
 		run->latency_us = mem_grow(run->latency_us, run->room, sizeof *run->latency_us);
 	}
 	run->latency_us[run->n_latencies++] = us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
-}
-
-/* Opens or closes the window when it is time; true while it is open. */
-static bool in_window(struct run *run, uint64_t now)
-{
-	if (run->opened_us == 0 && now >= run->opens_us) {
-		cpu_begin(run->cpu, &run->use);
-		run->opened_us = clock_mono_us();
-		return false; /* it ended before */
-	}
-	if (run->opened_us != 0 && !run->closed && now >= run->closes_us) {
-		run->seconds = (double)(now - run->opened_us) / 1e6;
-		run->closed = true;
-		cpu_end(run->cpu, &run->use);
-	}
-	return run->opened_us != 0 && !run->closed;
 }
 
 void run_ended(struct run *run, const struct transfer *t, const char *reason)
@@ -125,6 +137,11 @@ void run_loop(struct run *run, int ep, run_ready_fn ready)
 		for (int i = 0; i < n; i++)
 			ready(events[i].data.ptr, run);
 	}
+	run_finish(run);
+}
+
+void run_finish(struct run *run)
+{
 	if (!run->closed)
 		bench_die("the last transaction ended before the window did");
 	if (run->n_latencies > 0)

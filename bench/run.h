@@ -59,11 +59,16 @@ typedef void (*run_ready_fn)(void *who, struct run *run);
 void run_start(struct run *run);
 void run_loop(struct run *run, int ep, run_ready_fn ready);
 
+/* For a load that waits in another way than by epoll: after the last has ended. */
+void run_finish(struct run *run);
+
 /* The latency that `share` (0 to 1) of the transactions did not exceed, in ms. */
 double run_percentile_ms(const struct run *run, double share);
 double run_per_second(const struct run *run);
 void run_fini(struct run *run);
 
+/* The number that an option's text is. */
+int bench_number(const char *text, int min, int max);
 /* Ends the program: a benchmark that went wrong has no result. */
 _Noreturn void bench_die(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

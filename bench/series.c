@@ -6,7 +6,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const kind_names[] = {[LOOP] = "loop", [SETTLE] = "settle"};
+static const char *const kind_names[] = {
+	[LOOP] = "loop",
+	[SETTLE] = "settle",
+	[SAGA_AGENT] = "agent",
+	[SAGA_INPROCESS] = "inprocess",
+};
+
+void series_list_add(struct series_list *list, enum kind kind, char *clients)
+{
+	char *rest = NULL;
+
+	for (char *word = strtok_r(clients, ",", &rest); word != NULL;
+	     word = strtok_r(NULL, ",", &rest)) {
+		if (list->n == SERIES_MAX)
+			bench_die("more than %d kinds of runs", SERIES_MAX);
+		list->of[list->n++] =
+			(struct series){.kind = kind, .clients = bench_number(word, 1, 10000)};
+	}
+}
+
+static int by_clients(const void *a, const void *b)
+{
+	const struct series *x = a, *y = b;
+
+	if (x->clients != y->clients)
+		return x->clients < y->clients ? -1 : 1;
+	return (x->kind > y->kind) - (x->kind < y->kind);
+}
+
+void series_list_sort(struct series_list *list)
+{
+	qsort(list->of, (size_t)list->n, sizeof *list->of, by_clients);
+}
 
 static int by_value(const void *a, const void *b)
 {
@@ -87,6 +119,13 @@ static void report_2pc(const struct series *s, const struct series *best, const 
 	putchar('\n');
 }
 
+static void report_saga(const struct series *s)
+{
+	printf("saga steps=3 inflight=%d rate=%.0f p50_ms=%.2f p99_ms=%.2f where=%s\n", s->clients,
+	       median(s, &s->per_second), median(s, &s->p50_ms), median(s, &s->p99_ms),
+	       kind_names[s->kind]);
+}
+
 static void report_cpu(const struct series *s, const struct cpu *cpu)
 {
 	double sum = 0;
@@ -102,17 +141,21 @@ static void report_cpu(const struct series *s, const struct cpu *cpu)
 	       median(s, &s->others_us), 100 * median(s, &s->idle), 100 * median(s, &s->wait));
 }
 
-void series_report(const struct series *all, int n, const struct cpu *cpu)
+void series_report(const struct series_list *list, const struct cpu *cpu)
 {
+	const struct series *all = list->of, *end = all + list->n;
+
 	puts("\nmedians over the rounds; latencies of the loop with as many clients");
-	for (const struct series *s = all; s < all + n; s++)
+	for (const struct series *s = all; s < end; s++)
 		if (s->kind == SETTLE)
-			report_2pc(s, loop_of(all, n, 0), loop_of(all, n, s->clients));
-	for (const struct series *s = all; s < all + n; s++)
+			report_2pc(s, loop_of(all, list->n, 0), loop_of(all, list->n, s->clients));
+		else if (s->kind != LOOP)
+			report_saga(s);
+	for (const struct series *s = all; s < end; s++)
 		if (s->kind == LOOP)
 			printf("loop clients=%d per_second=%.0f p50_ms=%.2f p99_ms=%.2f\n",
 			       s->clients, median(s, &s->per_second), median(s, &s->p50_ms),
 			       median(s, &s->p99_ms));
-	for (const struct series *s = all; s < all + n; s++)
+	for (const struct series *s = all; s < end; s++)
 		report_cpu(s, cpu);
 }

@@ -8,7 +8,7 @@
 
 enum { ROUNDS_MAX = 99, SERIES_MAX = 16 };
 
-enum kind { LOOP, SETTLE };
+enum kind { LOOP, SETTLE, SAGA_AGENT, SAGA_INPROCESS };
 
 /* One figure of each run. */
 struct figure {
@@ -28,8 +28,18 @@ struct series {
 /* Adds a run and prints its line. */
 void series_add(struct series *s, const struct run *run);
 
-/* Prints the medians: a `2pc` line for each of Settle's series, then one line of CPU
- * time for each series. */
-void series_report(const struct series *all, int n, const struct cpu *cpu);
+struct series_list {
+	struct series of[SERIES_MAX];
+	int n;
+};
+
+/* Adds a series for each number of clients in `clients` ("1,16,64"), which is changed. */
+void series_list_add(struct series_list *list, enum kind kind, char *clients);
+/* Few clients first; the loop before Settle. */
+void series_list_sort(struct series_list *list);
+
+/* Prints the medians: a `2pc` or `saga` line for each of Settle's series, then one line
+ * of CPU time for each series. */
+void series_report(const struct series_list *list, const struct cpu *cpu);
 
 #endif

@@ -73,6 +73,7 @@ static bool satisfied(const struct record *r, enum wait_for want)
 
 static void show_events(struct engine *e, struct waiter *w)
 {
+	history_flush(e, w->txn);
 	effects_events(e, w->txn->events_batch, w->client, w->txn->rec->gid, w->after);
 	waiter_free(e, w);
 }
@@ -357,6 +358,7 @@ void engine_events(struct engine *e, uint64_t client, const char *gid, uint64_t 
 		return;
 	}
 	if (wait_ms == 0 || record_finished(t->rec->state) || t->rec->events > after) {
+		history_flush(e, t);
 		effects_events(e, t->events_batch, client, gid, after);
 		return;
 	}

@@ -16,6 +16,7 @@
 #include "coordinator/definitions.h"
 #include "coordinator/engine.h"
 #include "coordinator/txn.h"
+#include "saga/jsonbuf.h"
 
 #include <uthash.h>
 #include <utlist.h>
@@ -77,11 +78,21 @@ struct job {
 	struct job *prev, *next;
 };
 
+/* Lines of a history that wait for others, to be one row (history.c). */
+struct lines {
+	struct jsonbuf text; /* "[" and the lines so far */
+	uint32_t n;
+	uint64_t since_us, wall_us; /* when the first was written */
+	bool telling;               /* in which of the engine's two lists */
+	struct txn *prev, *next;
+};
+
 struct txn {
 	struct record *rec;
 	struct job *jobs;
 	uint64_t batch;        /* the last forced batch that has news of it */
 	uint64_t events_batch; /* the batch with the newest line of its history */
+	struct lines lines;    /* of its history, not staged yet */
 	uint64_t deadline_us;  /* to vote; of a saga: to get past the pivot; UINT64_MAX: none */
 	struct definition *definition; /* of a saga; held */
 	bool settling;                 /* a saga: what it owes is being seen to */
@@ -223,6 +234,9 @@ struct engine {
 	uint64_t last_forced;               /* the last batch that anybody may have to wait for */
 	uint64_t pruned_us;                 /* when old rows were last forgotten */
 	struct counters counters;
+	struct jsonbuf line; /* of a history, being written */
+	struct txn *telling; /* their lines go with the open batch */
+	struct txn *quiet;   /* theirs may wait, LAZY_FLUSH_US at the most; the oldest first */
 };
 
 /* ---- effects.c: batches, and what waits for them ---- */
@@ -233,6 +247,8 @@ void effects_record(struct engine *e, struct txn *t, enum txn_state before);
 void effects_record_saga(struct engine *e, struct txn *t, bool whole);
 /* Stages the n-th step of a saga; `forced`: nothing of it leaves before it is durable. */
 void effects_record_step(struct engine *e, struct txn *t, size_t n, bool forced);
+/* Stages a person's word about `t`, which must be durable before anybody hears of it. */
+void effects_stage_news(struct engine *e, struct txn *t);
 /* Stages something else that must be durable; gives the batch to wait for. */
 uint64_t effects_stage_forced(struct engine *e);
 /* Answers `client` with the history of `gid` when batch `batch` is durable. */
@@ -369,8 +385,21 @@ enum rc plan_check_args(struct engine *e, const char *what, const char *resource
 
 /* ---- history.c ---- */
 
-/* Writes a line; takes `line`. */
-void history_add(struct engine *e, struct txn *t, json_t *line);
+/* Begins a line, to be filled (jsonout.h) and closed before the next one. */
+struct jsonbuf *history_open(struct engine *e, const char *event);
+void history_close(struct engine *e, struct txn *t);
+/* The open batch has forced news of `t`: its lines go with it. */
+void history_with_batch(struct engine *e, struct txn *t);
+/* Stages its lines now. */
+void history_flush(struct engine *e, struct txn *t);
+/* Stages what has waited long enough, or (`all`) everything that waits. */
+void history_overdue(struct engine *e, bool all);
+/* The open batch is being closed. */
+void history_batch_closes(struct engine *e);
+/* When history_overdue has something to do; UINT64_MAX: never. */
+uint64_t history_due(const struct engine *e);
+/* Drops its lines: it leaves memory. */
+void history_drop(struct engine *e, struct txn *t);
 /* A line with an event and perhaps a reason; with a step. */
 void history_say(struct engine *e, struct txn *t, const char *event, const char *reason);
 void history_step(struct engine *e, struct txn *t, size_t step, const char *event,

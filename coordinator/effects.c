@@ -76,6 +76,19 @@ void effects_stage_lazy(struct engine *e)
 	stage(e, false);
 }
 
+/* The open batch is the one to wait for before `t` is heard of. */
+static void news_of(struct engine *e, struct txn *t)
+{
+	t->batch = e->open->id;
+	history_with_batch(e, t);
+}
+
+void effects_stage_news(struct engine *e, struct txn *t)
+{
+	stage(e, true);
+	news_of(e, t);
+}
+
 static bool hazard(enum txn_state s)
 {
 	return s == TXN_COMMIT_HAZARD || s == TXN_ABORT_HAZARD;
@@ -101,7 +114,7 @@ void effects_record(struct engine *e, struct txn *t, enum txn_state before)
 		e->journal.put(e->journal.self, t->rec);
 	stage(e, forced);
 	if (forced)
-		t->batch = e->open->id;
+		news_of(e, t);
 	if (record_finished(now))
 		LL_PREPEND2(e->open->over, t, next_over);
 }
@@ -113,8 +126,7 @@ void effects_record_saga(struct engine *e, struct txn *t, bool whole)
 		e->journal.put(e->journal.self, t->rec);
 	else
 		e->journal.end(e->journal.self, t->rec);
-	stage(e, true);
-	t->batch = e->open->id;
+	effects_stage_news(e, t);
 	if (record_finished(t->rec->state))
 		LL_PREPEND2(e->open->over, t, next_over);
 }
@@ -124,7 +136,7 @@ void effects_record_step(struct engine *e, struct txn *t, size_t n, bool forced)
 	e->journal.put_step(e->journal.self, t->rec, n);
 	stage(e, forced);
 	if (forced)
-		t->batch = e->open->id;
+		news_of(e, t);
 }
 
 uint64_t effects_stage_forced(struct engine *e)
@@ -194,6 +206,7 @@ static void batch_close(struct engine *e)
 {
 	struct batch *b = e->open;
 
+	history_batch_closes(e);
 	e->journal.commit(e->journal.self, b->id);
 	if (e->forced)
 		e->last_forced = b->id;
@@ -223,6 +236,7 @@ void effects_turn(struct engine *e)
 	struct effect *x, *next;
 	struct txn *t, *next_dead;
 
+	history_overdue(e, false);
 	if (e->open->staged && (e->forced || e->now_us >= e->staged_us + LAZY_FLUSH_US))
 		batch_close(e);
 	effects_list_init(&now);
@@ -240,7 +254,9 @@ uint64_t effects_due(const struct engine *e)
 {
 	if (e->ready.first != NULL || e->forced)
 		return 0;
-	return e->open->staged ? e->staged_us + LAZY_FLUSH_US : UINT64_MAX;
+	return e->open->staged && e->staged_us + LAZY_FLUSH_US < history_due(e)
+		       ? e->staged_us + LAZY_FLUSH_US
+		       : history_due(e);
 }
 
 static void effects_free(struct effects *list)

@@ -65,6 +65,7 @@ void engine_free(struct engine *e)
 	heap_fini(&e->txn_timers);
 	heap_fini(&e->agent_timers);
 	heap_fini(&e->waiter_timers);
+	jsonbuf_fini(&e->line);
 	free(e);
 }
 
@@ -209,6 +210,7 @@ uint64_t engine_due(const struct engine *e)
 void engine_drain(struct engine *e)
 {
 	e->draining = true;
+	history_overdue(e, true);
 }
 
 size_t engine_busy(const struct engine *e)

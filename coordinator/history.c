@@ -1,50 +1,148 @@
 /* history.c - what happened to a transaction, line by line, for people.
  *
  * A saga's lines are journalled with the batch of what they tell; nobody waits for
- * them, and no decision rests on them.  They are read from the journal alone: an
- * answer is built when the batch of the newest line is durable.  A plain
- * transaction has no lines of its own: its record tells begin and end. */
+ * them, and no decision rests on them.  One that tells of nothing forced (an attempt
+ * begins) waits for the next that does, LAZY_FLUSH_US at the most: the lines of a
+ * transaction that go with one batch are one row, numbered by its last line, whose JSON
+ * is a list: line, µs from the first line to the second, second line, and so on.  A line
+ * alone is an object.  Only the first EVENTS_FIRST_KEPT lines are put together, so that
+ * each of those that may be pushed out by newer ones is a row.  They are read from the journal
+ * alone: an answer is built when the batch of the newest line is durable.  A plain transaction has
+ * no lines of its own: its record tells begin and end. */
 #include "base/clock.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
+#include "coordinator/jsonout.h"
 #include "coordinator/view.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { EVENTS_PAGE = 200 };
 
-void history_add(struct engine *e, struct txn *t, json_t *line)
+struct jsonbuf *history_open(struct engine *e, const char *event)
 {
-	struct record *r = t->rec;
-	char *text = view_dump(line);
+	e->line.max = SIZE_MAX;
+	e->line.size = 0;
+	out_open(&e->line, '{');
+	out_text(&e->line, "event", event);
+	return &e->line;
+}
 
-	r->events++;
-	e->journal.put_event(e->journal.self, r->seq, r->events, e->wall_us, text);
-	free(text);
+/* ---- lines that wait ---- */
+
+static void unlist(struct engine *e, struct txn *t)
+{
+	if (t->lines.telling)
+		DL_DELETE2(e->telling, t, lines.prev, lines.next);
+	else
+		DL_DELETE2(e->quiet, t, lines.prev, lines.next);
+	t->lines.telling = false;
+}
+
+void history_with_batch(struct engine *e, struct txn *t)
+{
+	if (t->lines.n == 0 || t->lines.telling)
+		return;
+	unlist(e, t);
+	t->lines.telling = true;
+	DL_APPEND2(e->telling, t, lines.prev, lines.next);
+}
+
+void history_drop(struct engine *e, struct txn *t)
+{
+	if (t->lines.n > 0)
+		unlist(e, t);
+	t->lines.n = 0;
+	jsonbuf_fini(&t->lines.text);
+}
+
+void history_flush(struct engine *e, struct txn *t)
+{
+	struct lines *l = &t->lines;
+
+	if (l->n == 0)
+		return;
+	if (l->n > 1)
+		out_close(&l->text, ']');
+	e->journal.put_event(e->journal.self, t->rec->seq, t->rec->events, l->wall_us,
+			     jsonbuf_peek(&l->text) + (l->n == 1));
 	effects_stage_lazy(e);
+	if (l->since_us < e->staged_us)
+		e->staged_us = l->since_us; /* it has waited since then */
 	t->events_batch = e->open->id;
+	history_drop(e, t);
+}
+
+void history_overdue(struct engine *e, bool all)
+{
+	while (e->quiet != NULL && (all || e->now_us >= history_due(e)))
+		history_flush(e, e->quiet);
+}
+
+void history_batch_closes(struct engine *e)
+{
+	while (e->telling != NULL)
+		history_flush(e, e->telling);
+}
+
+uint64_t history_due(const struct engine *e)
+{
+	return e->quiet != NULL ? e->quiet->lines.since_us + LAZY_FLUSH_US : UINT64_MAX;
+}
+
+static void keep(struct engine *e, struct txn *t)
+{
+	struct lines *l = &t->lines;
+	char offset[24];
+
+	if (l->n++ == 0) {
+		l->text.max = SIZE_MAX;
+		l->since_us = e->now_us;
+		l->wall_us = e->wall_us;
+		out_open(&l->text, '[');
+		DL_APPEND2(e->quiet, t, lines.prev, lines.next);
+	} else {
+		snprintf(offset, sizeof offset, "%" PRId64, (int64_t)(e->wall_us - l->wall_us));
+		out_item(&l->text, offset);
+	}
+	out_item(&l->text, jsonbuf_peek(&e->line));
+}
+
+void history_close(struct engine *e, struct txn *t)
+{
+	const bool alone = t->rec->events >= EVENTS_FIRST_KEPT;
+
+	out_close(&e->line, '}');
+	if (alone)
+		history_flush(e, t);
+	t->rec->events++;
+	keep(e, t);
+	if (alone || e->draining)
+		history_flush(e, t);
+	else if (t->batch == e->open->id)
+		history_with_batch(e, t);
 	clients_news(e, t);
 }
 
+/* ---- common lines ---- */
+
 void history_say(struct engine *e, struct txn *t, const char *event, const char *reason)
 {
-	json_t *line = json_pack("{s:s}", "event", event);
-
-	if (reason != NULL)
-		json_object_set_new(line, "reason", json_string(reason));
-	history_add(e, t, line);
+	out_text(history_open(e, event), "reason", reason);
+	history_close(e, t);
 }
 
 void history_step(struct engine *e, struct txn *t, size_t step, const char *event,
 		  const char *reason)
 {
-	json_t *line =
-		json_pack("{s:s, s:s}", "event", event, "step", t->rec->saga->steps[step].name);
+	struct jsonbuf *line = history_open(e, event);
 
-	if (reason != NULL)
-		json_object_set_new(line, "reason", json_string(reason));
-	history_add(e, t, line);
+	out_text(line, "step", t->rec->saga->steps[step].name);
+	out_text(line, "reason", reason);
+	history_close(e, t);
 }
 
 /* ---- reading ---- */
@@ -54,15 +152,14 @@ struct page {
 	uint64_t last;
 };
 
-static void add_line(uint64_t n, uint64_t wall_us, const char *json, void *arg)
+/* Takes `line`; what is not to be read, or is beyond the page, is left out. */
+static void add_line(struct page *page, uint64_t n, uint64_t wall_us, json_t *line)
 {
-	struct page *page = arg;
-	json_t *line = json_loads(json, 0, NULL);
 	char when[32];
 
-	if (!json_is_object(line)) {
+	if (n <= page->last || json_array_size(page->list) == EVENTS_PAGE) {
 		json_decref(line);
-		line = json_object();
+		return;
 	}
 	json_object_set_new(line, "n", json_integer((json_int_t)n));
 	json_object_set_new(line, "time", json_string(time_format(wall_us, when)));
@@ -70,22 +167,40 @@ static void add_line(uint64_t n, uint64_t wall_us, const char *json, void *arg)
 	page->last = n;
 }
 
+/* A row: its last line is number `n`. */
+static void add_row(uint64_t n, uint64_t wall_us, const char *json, void *arg)
+{
+	json_t *row = json_loads(json, 0, NULL), *line;
+	uint64_t offset = 0;
+
+	if (!json_is_array(row)) {
+		add_line(arg, n, wall_us, json_is_object(row) ? json_incref(row) : json_object());
+		json_decref(row);
+		return;
+	}
+	n -= json_array_size(row) / 2;
+	for (size_t i = 0; i < json_array_size(row); i++) {
+		line = json_array_get(row, i);
+		if (json_is_object(line))
+			add_line(arg, n++, wall_us + offset, json_incref(line));
+		else
+			offset = (uint64_t)json_integer_value(line);
+	}
+	json_decref(row);
+}
+
 /* What the record of a plain transaction tells. */
 static void tell_plain(const struct record *r, uint64_t after, struct page *page)
 {
-	char *end = NULL;
-
 	if (after < 1)
-		add_line(1, r->seq, "{\"event\": \"begun\"}", page);
+		add_line(page, 1, r->seq, json_pack("{s:s}", "event", "begun"));
 	if (record_finished(r->state) && after < 2) {
 		json_t *line = json_pack("{s:s, s:s}", "event", "finished", "status",
 					 record_status(r->state));
 
 		if (r->reason != NULL)
 			json_object_set_new(line, "reason", json_string(r->reason));
-		end = view_dump(line);
-		add_line(2, r->finished_us, end, page);
-		free(end);
+		add_line(page, 2, r->finished_us, line);
 	}
 }
 
@@ -97,7 +212,7 @@ static char *build(struct engine *e, const struct record *r, uint64_t after, str
 	if (r->saga == NULL)
 		tell_plain(r, after, &page);
 	else
-		rc = e->journal.events(e->journal.self, r->seq, after, EVENTS_PAGE, add_line, &page,
+		rc = e->journal.events(e->journal.self, r->seq, after, EVENTS_PAGE, add_row, &page,
 				       err);
 	if (rc != RC_OK) {
 		json_decref(page.list);

@@ -253,6 +253,7 @@ void txn_free(struct engine *e, struct txn *t)
 	assert(t->waiters == NULL);
 	for (size_t i = 0; i < txn_jobs(t); i++)
 		job_unlist(&t->jobs[i]);
+	history_drop(e, t);
 	definition_release(e->definitions, t->definition);
 	heap_remove(&e->txn_timers, &t->timer);
 	HASH_DEL(e->txns, t);

@@ -62,7 +62,12 @@ enum rc journal_open(const char *dir, const char *cluster, struct journal **out,
 {
 	struct journal *j = mem_new(1, sizeof *j);
 	char *path = mem_printf("%s/settle.db", dir);
-	enum rc rc = journal_lock(dir, &j->lock, err);
+	enum rc rc;
+
+	/* SQLite counts its memory under a lock that all threads share, for statistics that
+	 * we do not read.  Too late if somebody has used it before: then it counts on. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+	rc = journal_lock(dir, &j->lock, err);
 
 	j->open = staged_new();
 	if (rc == RC_OK)

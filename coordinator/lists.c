@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
+#include "coordinator/jsonout.h"
 #include "coordinator/view.h"
 
 #include <inttypes.h>
@@ -40,7 +41,7 @@ static bool matches(const struct record *r, const struct list_query *q)
 
 struct row {
 	uint64_t seq;
-	json_t *json;
+	char *json;
 };
 
 struct rows {
@@ -78,35 +79,40 @@ static int newest_first(const void *x, const void *y)
 /* The journal was looked at down to `next` (0: to its end), so only rows from there
  * up are complete; of those the newest `limit` are shown, and the cursor says where
  * the next page begins. */
-static json_t *page(struct rows *rows, size_t limit, uint64_t next)
+static char *page(struct rows *rows, size_t limit, uint64_t next)
 {
-	json_t *list = json_array(), *out;
+	struct jsonbuf out = {.max = SIZE_MAX};
 	uint64_t cursor = next;
 	char text[32];
+	size_t n = 0;
 
 	if (rows->n > 0)
 		qsort(rows->all, rows->n, sizeof *rows->all, newest_first);
+	out_open(&out, '{');
+	out_key(&out, "transactions");
+	out_open(&out, '[');
 	for (size_t i = 0; i < rows->n; i++) {
 		if (rows->all[i].seq < next)
 			continue; /* of memory; it comes with its page */
-		if (json_array_size(list) == limit) {
+		if (n++ == limit) {
 			cursor = rows->all[i - 1].seq;
 			break;
 		}
-		json_array_append(list, rows->all[i].json);
+		out_item(&out, rows->all[i].json);
 	}
-	out = json_pack("{s:o}", "transactions", list);
+	out_close(&out, ']');
 	if (cursor != 0) {
 		snprintf(text, sizeof text, "%" PRIu64, cursor);
-		json_object_set_new(out, "next", json_string(text));
+		out_text(&out, "next", text);
 	}
-	return out;
+	out_close(&out, '}');
+	return jsonbuf_take(&out);
 }
 
 static void rows_free(struct rows *rows)
 {
 	for (size_t i = 0; i < rows->n; i++)
-		json_decref(rows->all[i].json);
+		free(rows->all[i].json);
 	free(rows->all);
 }
 
@@ -125,8 +131,8 @@ void engine_list(struct engine *e, uint64_t client, const struct list_query *q)
 	if (e->journal.list(e->journal.self, &past, add_from_journal, &rows, &err) != RC_OK)
 		effects_answer(e, 0, client, ANSWER_FAILED, NULL, err.text);
 	else
-		effects_answer(e, effects_latest(e), client, ANSWER_OK,
-			       view_dump(page(&rows, q->limit, next)), NULL);
+		effects_answer(e, effects_latest(e), client, ANSWER_OK, page(&rows, q->limit, next),
+			       NULL);
 	rows_free(&rows);
 }
 

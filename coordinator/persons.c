@@ -4,6 +4,7 @@
  * Every word is journalled with its reason before it is answered. */
 #include "base/mem.h"
 #include "coordinator/core.h"
+#include "coordinator/jsonout.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,15 +32,13 @@ static struct txn *find_step(struct engine *e, uint64_t client, const char *gid,
 static void say(struct engine *e, struct txn *t, const char *event, const char *step,
 		const char *reason)
 {
-	json_t *line = json_pack("{s:s}", "event", event);
+	struct jsonbuf *line = history_open(e, event);
 
-	if (step != NULL)
-		json_object_set_new(line, "step", json_string(step));
-	if (reason != NULL)
-		json_object_set_new(line, "reason", json_string(reason));
-	history_add(e, t, line);
+	out_text(line, "step", step);
+	out_text(line, "reason", reason);
+	history_close(e, t);
 	/* Whoever asked is answered when this line is durable. */
-	t->batch = effects_stage_forced(e);
+	effects_stage_news(e, t);
 }
 
 /* ---- cancel ---- */

@@ -32,7 +32,7 @@ enum { LIST_MAX = 1000, LIST_STANDARD = 50 };
 /* Called for each row, newest first; the record is borrowed, and may come without
  * its input and branches. */
 typedef void (*record_fn)(const struct record *r, void *arg);
-/* One line of a history: `json` is an object's text, borrowed. */
+/* What was put by put_event; `json` is borrowed. */
 typedef void (*event_fn)(uint64_t n, uint64_t wall_us, const char *json, void *arg);
 
 /* One published version of a workflow. */
@@ -62,8 +62,9 @@ struct journal_port {
 	void (*put_resource)(void *self, const struct resource_info *info);
 	/* The n-th step of a saga, new or replaced; the saga's own row was put before. */
 	void (*put_step)(void *self, const struct record *r, size_t n);
-	/* A line of the history of the transaction `seq`.  `n` counts from 1; at most
-	 * EVENTS_KEPT lines are kept of one transaction: the first hundred and the newest. */
+	/* Lines of the history of the transaction `seq`, up to its line number `n`; how they
+	 * are put into `json` is the engine's.  `n` counts from 1; of one transaction at most
+	 * EVENTS_KEPT are kept: up to the first hundred, and the newest. */
 	void (*put_event)(void *self, uint64_t seq, uint64_t n, uint64_t wall_us, const char *json);
 	/* A new version, which becomes the active one of its name. */
 	void (*put_workflow)(void *self, const struct workflow_row *row);
@@ -80,7 +81,8 @@ struct journal_port {
 	enum rc (*find)(void *self, const char *gid, struct record **out, struct err *err);
 	enum rc (*list)(void *self, const struct list_query *q, record_fn each, void *arg,
 			struct err *err);
-	/* The history of `seq`, oldest first, only lines after `after`, at most `limit`. */
+	/* The history of `seq`, oldest first, what has lines after `after`, `limit` of them
+	 * at the most. */
 	enum rc (*events)(void *self, uint64_t seq, uint64_t after, size_t limit, event_fn each,
 			  void *arg, struct err *err);
 	/* The text of a published version, for free(). RC_NOT_FOUND, RC_IO. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
+#include "coordinator/jsonout.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,7 +49,7 @@ static void explain(struct record *r, const char *step, const char *reason)
 static void say_moved(struct engine *e, struct txn *t)
 {
 	const struct record *r = t->rec;
-	json_t *line;
+	struct jsonbuf *line;
 
 	switch (r->saga->state) {
 	case SAGA_FINISHING: history_say(e, t, "past_pivot", NULL); return;
@@ -62,11 +63,10 @@ static void say_moved(struct engine *e, struct txn *t)
 		return;
 	case SAGA_DONE:
 	case SAGA_UNDONE:
-		line = json_pack("{s:s, s:s}", "event", "finished", "status",
-				 record_status(r->state));
-		if (r->reason != NULL)
-			json_object_set_new(line, "reason", json_string(r->reason));
-		history_add(e, t, line);
+		line = history_open(e, "finished");
+		out_text(line, "status", record_status(r->state));
+		out_text(line, "reason", r->reason);
+		history_close(e, t);
 		return;
 	default: return;
 	}
@@ -118,7 +118,7 @@ static bool tell(struct engine *e, struct txn *t, const struct saga_news *news)
 		keep_reason(r, news, before);
 		write_saga(e, t, before, reason);
 	}
-	t->batch = effects_stage_forced(e); /* see_to writes the steps */
+	effects_stage_news(e, t); /* see_to writes the steps */
 	return true;
 }
 
@@ -312,15 +312,16 @@ void saga_happen(struct engine *e, struct txn *t, const struct saga_news *news)
 
 /* ---- attempts ---- */
 
-static json_t *attempt_line(const struct txn *t, size_t step, const char *event)
+static struct jsonbuf *open_attempt(struct engine *e, const struct txn *t, size_t step,
+				    const char *event)
 {
 	const struct saga_step *st = &t->rec->saga->steps[step];
-	json_t *line = json_pack("{s:s, s:s, s:s, s:I}", "event", event, "step", st->name,
-				 "direction", st->state == STEP_UNDOING ? "undo" : "do", "attempt",
-				 (json_int_t)st->attempts);
+	struct jsonbuf *line = history_open(e, event);
 
-	if (st->agent != NULL)
-		json_object_set_new(line, "agent", json_string(st->agent));
+	out_text(line, "step", st->name);
+	out_text(line, "direction", st->state == STEP_UNDOING ? "undo" : "do");
+	out_number(line, "attempt", st->attempts);
+	out_text(line, "agent", st->agent);
 	return line;
 }
 
@@ -330,7 +331,8 @@ void saga_attempt_begins(struct engine *e, struct txn *t, size_t step)
 
 	saga_step(t->rec->saga, &news);
 	e->counters.attempts++;
-	history_add(e, t, attempt_line(t, step, "attempt"));
+	open_attempt(e, t, step, "attempt");
+	history_close(e, t);
 }
 
 static void say_ended(struct engine *e, struct txn *t, const struct saga_news *n)
@@ -340,20 +342,18 @@ static void say_ended(struct engine *e, struct txn *t, const struct saga_news *n
 		[SAGA_EV_RETRY] = "retry",     [SAGA_EV_UNKNOWN] = "unknown",
 		[SAGA_EV_PENDING] = "pending", [SAGA_EV_HAZARD] = "hazard",
 	};
-	json_t *line = attempt_line(t, n->step, "ended");
+	struct jsonbuf *line = open_attempt(e, t, n->step, "ended");
 
-	json_object_set_new(line, "outcome", json_string(words[n->event]));
+	out_text(line, "outcome", words[n->event]);
 	if (n->reason != NULL && n->reason[0] != '\0')
-		json_object_set_new(line, "reason", json_string(n->reason));
-	history_add(e, t, line);
+		out_text(line, "reason", n->reason);
+	history_close(e, t);
 }
 
 static void say_again(struct engine *e, struct txn *t, size_t step, uint64_t pause_ms)
 {
-	json_t *line = attempt_line(t, step, "retry_planned");
-
-	json_object_set_new(line, "retry_in_ms", json_integer((json_int_t)pause_ms));
-	history_add(e, t, line);
+	out_number(open_attempt(e, t, step, "retry_planned"), "retry_in_ms", pause_ms);
+	history_close(e, t);
 }
 
 /* A step's attempt ended without a change of direction: once more, after a pause. */

@@ -16,6 +16,13 @@ struct showing {
 	size_t n_loaded;
 };
 
+/* No step in this state was ever undone, not even in part. */
+static bool forward_only(enum step_state s)
+{
+	return s == STEP_WAITING || s == STEP_DOING || s == STEP_PENDING || s == STEP_DONE ||
+	       s == STEP_SKIPPED || s == STEP_FAILED || s == STEP_LOST;
+}
+
 /* The transaction of a group's newest attempt, in memory or from the journal. */
 static const struct record *group_of(size_t step, void *arg)
 {
@@ -26,7 +33,8 @@ static const struct record *group_of(size_t step, void *arg)
 	struct txn *t;
 	struct err err;
 
-	if (st->tries == 0 || (st->operation != NULL && st->undo_operation != NULL))
+	if (st->tries == 0 ||
+	    (st->operation != NULL && (st->undo_operation != NULL || forward_only(st->state))))
 		return NULL; /* a call has none */
 	group_gid(s->r, step, gid);
 	HASH_FIND_STR(s->e->txns, gid, t);
@@ -60,9 +68,9 @@ void client_show_record(struct engine *e, const struct txn *t, const struct reco
 {
 	struct showing s = {.e = e, .r = r, .t = t, .batch = t != NULL ? t->batch : 0};
 	const struct view_more more = {group_of, t != NULL ? next_attempt : NULL, &s};
-	json_t *json = view_record(r, r->saga != NULL ? &more : NULL);
+	char *json = view_record(r, r->saga != NULL ? &more : NULL);
 
-	effects_answer(e, s.batch, client, code, view_dump(json), NULL);
+	effects_answer(e, s.batch, client, code, json, NULL);
 	for (size_t i = 0; i < s.n_loaded; i++)
 		record_free(s.loaded[i]);
 	free(s.loaded);

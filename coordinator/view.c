@@ -1,61 +1,9 @@
 /* view.c - see view.h. */
 #include "coordinator/view.h"
-#include "base/clock.h"
-#include "base/mem.h"
-#include "saga/jsonbuf.h"
+#include "coordinator/jsonout.h"
 
-#include <assert.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
-
-/* A string, even of bytes that are not UTF-8 (a database may speak another
- * encoding, a long reason may have been cut): what JSON cannot carry becomes `?`. */
-static json_t *view_text(const char *s, size_t size)
-{
-	json_t *json = json_stringn(s, size);
-	char *plain;
-
-	if (json != NULL)
-		return json;
-	plain = mem_dup_bytes(s, size);
-	for (size_t i = 0; i < size; i++)
-		if ((unsigned char)plain[i] >= 0x80)
-			plain[i] = '?';
-	json = json_stringn(plain, size);
-	free(plain);
-	return json;
-}
-
-/* JSON text as JSON; text that is none as a string, so that nothing is hidden. */
-static json_t *view_json(const char *text)
-{
-	json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-
-	return json != NULL ? json : view_text(text, strlen(text));
-}
-
-static void put(json_t *to, const char *key, json_t *value)
-{
-	const int failed = json_object_set_new(to, key, value);
-
-	assert(failed == 0); /* keys are ours, memory is there */
-	(void)failed;
-}
-
-static void put_text(json_t *to, const char *key, const char *text)
-{
-	if (text != NULL)
-		put(to, key, view_text(text, strlen(text)));
-}
-
-static void put_time(json_t *to, const char *key, uint64_t wall_us)
-{
-	char text[32];
-
-	if (wall_us != 0)
-		put(to, key, json_string(time_format(wall_us, text)));
-}
 
 /* ---- branches and steps ---- */
 
@@ -65,59 +13,50 @@ static size_t step_size(const char *name)
 	return strcspn(name, ".");
 }
 
-static json_t *view_branch(const struct record_branch *b)
+static void put_branch(struct jsonbuf *out, const struct record_branch *b)
 {
 	const char *dot = strchr(b->name, '.');
-	json_t *out = json_object();
 
-	put_text(out, "name", dot != NULL ? dot + 1 : b->name);
-	put_text(out, "resource", b->resource);
-	put_text(out, "operation", b->operation);
-	put_text(out, "status", record_branch_status(b->state));
-	put_text(out, "agent", b->agent);
-	if (b->output != NULL)
-		put(out, "output", view_json(b->output));
-	put_text(out, "reason", b->reason);
-	return out;
+	out_open(out, '{');
+	out_text(out, "name", dot != NULL ? dot + 1 : b->name);
+	out_text(out, "resource", b->resource);
+	out_text(out, "operation", b->operation);
+	out_text(out, "status", record_branch_status(b->state));
+	out_text(out, "agent", b->agent);
+	out_json(out, "output", b->output);
+	out_text(out, "reason", b->reason);
+	out_close(out, '}');
 }
 
 /* The branches from `*i` on that are of one step; `*i` moves past them. */
-static json_t *view_branches(const struct record *r, size_t *i)
+static void put_branches(struct jsonbuf *out, const struct record *r, size_t *i)
 {
 	const char *name = r->branches[*i].name;
 	const size_t size = step_size(name);
-	json_t *branches = json_array();
 
+	out_key(out, "branches");
+	out_open(out, '[');
 	for (; *i < r->n_branches; (*i)++) {
 		const struct record_branch *b = &r->branches[*i];
 
 		if (step_size(b->name) != size || strncmp(b->name, name, size) != 0)
 			break;
-		json_array_append_new(branches, view_branch(b));
+		put_branch(out, b);
 	}
-	return branches;
+	out_close(out, ']');
 }
 
 /* The step that begins with branch `*i`, which moves past it.  A plain transaction is
  * one atomic group, so the group's state is the transaction's. */
-static json_t *view_plain_step(const struct record *r, size_t *i)
+static void put_plain_step(struct jsonbuf *out, const struct record *r, size_t *i)
 {
 	const char *name = r->branches[*i].name;
-	json_t *out = json_object();
 
-	put(out, "name", view_text(name, step_size(name)));
-	put_text(out, "status", record_status(r->state));
-	put(out, "branches", view_branches(r, i));
-	return out;
-}
-
-static json_t *view_plain_steps(const struct record *r)
-{
-	json_t *steps = json_array();
-
-	for (size_t i = 0; i < r->n_branches;)
-		json_array_append_new(steps, view_plain_step(r, &i));
-	return steps;
+	out_open(out, '{');
+	out_part(out, "name", name, step_size(name));
+	out_text(out, "status", record_status(r->state));
+	put_branches(out, r, i);
+	out_close(out, '}');
 }
 
 /* ---- the steps of a saga ---- */
@@ -143,92 +82,106 @@ static const char *direction(const struct saga_step *s)
 }
 
 /* The transaction of the step's group, with its branches. */
-static void put_group(json_t *out, const struct record *group)
+static void put_group(struct jsonbuf *out, const struct record *group)
 {
 	size_t i = 0;
 
-	put_text(out, "transaction", group->gid);
+	out_text(out, "transaction", group->gid);
 	if (group->n_branches > 0)
-		put(out, "branches", view_branches(group, &i));
+		put_branches(out, group, &i);
 }
 
-static json_t *view_saga_step(const struct saga *saga, size_t i, const struct view_more *more)
+static void put_undo(struct jsonbuf *out, const struct saga_step *s)
+{
+	if (s->undo_resource == NULL)
+		return;
+	out_key(out, "undo");
+	out_open(out, '{');
+	out_text(out, "resource", s->undo_resource);
+	out_text(out, "operation", s->undo_operation);
+	out_close(out, '}');
+}
+
+static void put_saga_step(struct jsonbuf *out, const struct saga *saga, size_t i,
+			  const struct view_more *more)
 {
 	const struct saga_step *s = &saga->steps[i];
 	const struct record *group =
 		more != NULL && more->group != NULL ? more->group(i, more->arg) : NULL;
-	json_t *out = json_object(), *undo;
 
-	put_text(out, "name", s->name);
-	put_text(out, "kind", s->resource != NULL ? "call" : "atomic");
-	put_text(out, "status", record_step_status(saga, i));
-	if (s->pivot)
-		put(out, "pivot", json_true());
-	put_text(out, "resource", s->resource);
-	put_text(out, "operation", s->operation);
-	put(out, "attempts", json_integer((json_int_t)s->attempts));
-	put_text(out, "direction", direction(s));
-	if (s->undo_resource != NULL) {
-		undo = json_object();
-		put_text(undo, "resource", s->undo_resource);
-		put_text(undo, "operation", s->undo_operation);
-		put(out, "undo", undo);
+	out_open(out, '{');
+	out_text(out, "name", s->name);
+	out_text(out, "kind", s->resource != NULL ? "call" : "atomic");
+	out_text(out, "status", record_step_status(saga, i));
+	if (s->pivot) {
+		out_key(out, "pivot");
+		jsonbuf_text(out, "true");
 	}
-	if (s->output != NULL)
-		put(out, "output", view_json(s->output));
-	put_text(out, "reason", s->reason);
-	put_text(out, "agent", s->agent);
+	out_text(out, "resource", s->resource);
+	out_text(out, "operation", s->operation);
+	out_number(out, "attempts", s->attempts);
+	out_text(out, "direction", direction(s));
+	put_undo(out, s);
+	out_json(out, "output", s->output);
+	out_text(out, "reason", s->reason);
+	out_text(out, "agent", s->agent);
 	if (more != NULL && more->next_attempt != NULL)
-		put_time(out, "next_attempt", more->next_attempt(i, more->arg));
+		out_time(out, "next_attempt", more->next_attempt(i, more->arg));
 	if (group != NULL)
 		put_group(out, group);
-	return out;
+	out_close(out, '}');
 }
 
-static json_t *view_saga_steps(const struct saga *saga, const struct view_more *more)
+static void put_steps(struct jsonbuf *out, const struct record *r, const struct view_more *more)
 {
-	json_t *steps = json_array();
-
-	for (size_t i = 0; i < saga->n_steps; i++)
-		json_array_append_new(steps, view_saga_step(saga, i, more));
-	return steps;
+	out_key(out, "steps");
+	out_open(out, '[');
+	if (r->saga != NULL)
+		for (size_t i = 0; i < r->saga->n_steps; i++)
+			put_saga_step(out, r->saga, i, more);
+	else
+		for (size_t i = 0; i < r->n_branches;)
+			put_plain_step(out, r, &i);
+	out_close(out, ']');
 }
 
 /* ---- the whole ---- */
 
-static json_t *view_head(const struct record *r)
+static void put_head(struct jsonbuf *out, const struct record *r)
 {
-	json_t *out = json_object();
-
-	put_text(out, "gid", r->gid);
-	put_text(out, "status", record_status(r->state));
-	put_text(out, "workflow", r->workflow);
+	out_text(out, "gid", r->gid);
+	out_text(out, "status", record_status(r->state));
+	out_text(out, "workflow", r->workflow);
 	if (r->version != 0)
-		put(out, "version", json_integer((json_int_t)r->version));
-	put_text(out, "reason", r->reason);
-	return out;
+		out_number(out, "version", r->version);
+	out_text(out, "reason", r->reason);
 }
 
-json_t *view_row(const struct record *r)
+char *view_row(const struct record *r)
 {
-	json_t *out = view_head(r);
+	struct jsonbuf out = {.max = SIZE_MAX};
 
-	put_time(out, "created", r->seq);
-	put_time(out, "finished", r->finished_us);
-	return out;
+	out_open(&out, '{');
+	put_head(&out, r);
+	out_time(&out, "created", r->seq);
+	out_time(&out, "finished", r->finished_us);
+	out_close(&out, '}');
+	return jsonbuf_take(&out);
 }
 
-json_t *view_record(const struct record *r, const struct view_more *more)
+char *view_record(const struct record *r, const struct view_more *more)
 {
-	json_t *out = view_head(r);
+	struct jsonbuf out = {.max = SIZE_MAX};
 
-	if (r->input != NULL)
-		put(out, "input", view_json(r->input));
-	put_time(out, "created", r->seq);
-	put_time(out, "deadline", r->deadline_us);
-	put_time(out, "finished", r->finished_us);
-	put(out, "steps", r->saga != NULL ? view_saga_steps(r->saga, more) : view_plain_steps(r));
-	return out;
+	out_open(&out, '{');
+	put_head(&out, r);
+	out_json(&out, "input", r->input);
+	out_time(&out, "created", r->seq);
+	out_time(&out, "deadline", r->deadline_us);
+	out_time(&out, "finished", r->finished_us);
+	put_steps(&out, r, more);
+	out_close(&out, '}');
+	return jsonbuf_take(&out);
 }
 
 char *view_dump(json_t *json)

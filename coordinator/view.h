@@ -18,17 +18,17 @@ struct view_more {
 };
 
 /* One transaction with its branches: {gid, status, workflow, version?, reason?, input?,
- * created, deadline?, finished?, steps}.  A new reference.
+ * created, deadline?, finished?, steps}, as text for free().
  *   plain   steps: [{name, status, branches: [{name, resource, operation, status,
  *           agent?, output?, reason?}]}]
  *   a saga  steps: [{name, kind: call or atomic, status, pivot?, resource?, operation?,
  *           attempts, direction?: do or undo, undo?: {resource, operation}, output?,
  *           reason?, agent?, next_attempt?, transaction?, branches?}]
  * `more` is for sagas only; NULL: nothing more is known. */
-json_t *view_record(const struct record *r, const struct view_more *more);
+char *view_record(const struct record *r, const struct view_more *more);
 
-/* The row of a list: without input and branches. */
-json_t *view_row(const struct record *r);
+/* The row of a list: without input and branches; for free(). */
+char *view_row(const struct record *r);
 
 /* Dumps compactly and drops the reference; give the text to free(). */
 char *view_dump(json_t *json);

@@ -13,7 +13,7 @@ void jsonbuf_raw(struct jsonbuf *b, const char *bytes, size_t size)
 		return;
 	}
 	if (b->size + size + 1 > b->room) {
-		b->room = 2 * b->room > b->size + size + 1 ? 2 * b->room : b->size + size + 64;
+		b->room = 2 * b->room > b->size + size + 1 ? 2 * b->room : b->size + size + 256;
 		b->text = mem_grow(b->text, b->room, 1);
 	}
 	memcpy(b->text + b->size, bytes, size);
@@ -134,6 +134,14 @@ char *jsonbuf_take(struct jsonbuf *b)
 	b->text = NULL;
 	b->size = b->room = 0;
 	return text;
+}
+
+const char *jsonbuf_peek(struct jsonbuf *b)
+{
+	if (b->text == NULL)
+		return "";
+	b->text[b->size] = '\0';
+	return b->text;
 }
 
 void jsonbuf_fini(struct jsonbuf *b)

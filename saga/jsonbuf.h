@@ -36,6 +36,8 @@ void jsonbuf_string(struct jsonbuf *b, const char *text, size_t size);
 
 /* The text, NUL-terminated, for free(); the buffer is empty afterwards. */
 char *jsonbuf_take(struct jsonbuf *b);
+/* The same, but it stays in the buffer; until the next writing. */
+const char *jsonbuf_peek(struct jsonbuf *b);
 void jsonbuf_fini(struct jsonbuf *b);
 
 #endif

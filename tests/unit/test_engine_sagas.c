@@ -597,6 +597,56 @@ START_TEST(events_are_told_in_order_and_waited_for)
 }
 END_TEST
 
+/* What is told after line `after`: the words in order, and each line's number and time. */
+static void lines_are(uint64_t client, uint64_t after, const char *words)
+{
+	char told[400] = "";
+	json_t *answer, *line;
+	size_t i;
+
+	engine_events(w.e, client, "g", after, 0);
+	sync();
+	answer = json_loads(world_answer(client)->json, 0, NULL);
+	json_array_foreach(json_object_get(answer, "events"), i, line)
+	{
+		ck_assert_int_eq(json_integer_value(json_object_get(line, "n")),
+				 (json_int_t)(after + i + 1));
+		ck_assert_ptr_nonnull(json_object_get(line, "time"));
+		strcat(told, json_string_value(json_object_get(line, "event")));
+		strcat(told, " ");
+	}
+	ck_assert_str_eq(told, words);
+	json_decref(answer);
+}
+
+START_TEST(lines_that_were_written_together_are_read_one_by_one)
+{
+	submit_two();
+	sync();
+	SAY("a0", "hotel", DONE);
+	sync();
+	SAY("a1", "car", DONE);
+	sync();
+	lines_are(5, 0, "begun attempt ended attempt ended finished ");
+	lines_are(6, 1, "attempt ended attempt ended finished ");
+	lines_are(7, 2, "ended attempt ended finished ");
+	lines_are(8, 5, "finished ");
+	world_crash_restart();
+	lines_are(9, 2, "ended attempt ended finished ");
+}
+END_TEST
+
+START_TEST(line_that_waits_for_others_is_durable_soon)
+{
+	submit_two();
+	sync();
+	ck_assert_uint_eq(SENT("hotel", DO), 1);
+	pass(21);
+	world_crash_restart();
+	lines_are(5, 0, "begun attempt ");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine-sagas");
@@ -633,6 +683,8 @@ int main(void)
 	tcase_add_test(tc, published_versions_are_begun_by_name_and_survive_a_restart);
 	tcase_add_test(tc, compensation_at_another_resource_is_told_that_its_action_was_elsewhere);
 	tcase_add_test(tc, events_are_told_in_order_and_waited_for);
+	tcase_add_test(tc, lines_that_were_written_together_are_read_one_by_one);
+	tcase_add_test(tc, line_that_waits_for_others_is_durable_soon);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
