@@ -222,8 +222,7 @@ long team_stat(const char *group, const char *member)
 void team_submit(const char *gid, const char *more)
 {
 	char *body = textf("{\"gid\": \"%s\", \"wait\": \"accepted\", %s}", gid, more);
-	struct response r =
-		rest_send(team.url, "POST", "/v1/transactions", body, -1, ANSWER_MS);
+	struct response r = rest_send(team.url, "POST", "/v1/transactions", body, -1, ANSWER_MS);
 
 	NEED(r.status == 201 || r.status == 202, "%s: %ld %s", gid, r.status, r.body);
 	response_free(&r);
