@@ -111,14 +111,10 @@ static long watch_stopped(int seconds)
 	return most;
 }
 
-/* A sanitizer keeps what was freed, to see who still uses it. */
 static void memory_is_back(long idle)
 {
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-	WAIT_FOR(60, rss_kib(team.coordinator) < idle + KEPT_KIB);
-#else
-	(void)idle;
-#endif
+	if (memory_counts())
+		WAIT_FOR(60, rss_kib(team.coordinator) < idle + KEPT_KIB);
 }
 
 static void begin(void)

@@ -108,15 +108,42 @@ TCase *team_case(Suite *suite, const char *name)
 	return c;
 }
 
-long rss_kib(const struct proc *p)
+/* ---- memory ---- */
+
+static long status_kib(const struct proc *p, const char *what)
 {
 	char *path = textf("/proc/%d/status", (int)p->pid), *text = file_read(path);
-	const char *at = text != NULL ? strstr(text, "VmRSS:") : NULL;
-	const long kib = at != NULL ? atol(at + 6) : 0;
+	const char *at = text != NULL ? strstr(text, what) : NULL;
+	const long kib = at != NULL ? atol(at + strlen(what)) : 0;
 
 	free(text);
 	free(path);
 	return kib;
+}
+
+long rss_kib(const struct proc *p)
+{
+	return status_kib(p, "VmRSS:");
+}
+
+long rss_peak_kib(const struct proc *p)
+{
+	return status_kib(p, "VmHWM:");
+}
+
+bool memory_counts(void)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	return false;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+	return false;
+#else
+	return true;
+#endif
+#else
+	return true;
+#endif
 }
 
 /* ---- the command ---- */

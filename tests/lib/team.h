@@ -59,7 +59,10 @@ void team_ends(const char *gid, const char *status);
 /* Publishes the text of a workflow file; its version. */
 int team_publish(const char *text);
 
-/* Resident memory in KiB; 0 when the process is gone. */
+/* Resident memory in KiB, now and at its most; 0 when the process is gone. */
 long rss_kib(const struct proc *p);
+long rss_peak_kib(const struct proc *p);
+/* False in builds whose memory tells nothing: a sanitizer keeps what was freed. */
+bool memory_counts(void);
 
 #endif
