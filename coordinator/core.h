@@ -41,7 +41,7 @@ enum {
 	OUTPUTS_MAX = 8 << 20, /* bytes, of all branches or steps of a transaction */
 	/* An agent ends a call by its timeout; its answer may take this much longer. */
 	CALL_GRACE_MS = 5 * 1000,
-	/* Steps of one saga that are opened in one go; then others have their turn. */
+	/* Steps of one saga that are set going in one turn; then others have theirs. */
 	STEPS_A_TURN = 16,
 	WORKFLOWS_MAX = 10000, /* names, and versions of one */
 };
@@ -97,6 +97,7 @@ struct txn {
 	struct definition *definition; /* of a saga; held */
 	bool settling;                 /* a saga: what it owes is being seen to */
 	bool unsettled;                /* … and must be looked at once more */
+	bool put_off;                  /* … and not all of it in this turn */
 	struct heap_node timer;
 	struct waiter *waiters;
 	struct txn *next_over; /* ended: leaves memory when its end is durable */

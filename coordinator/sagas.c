@@ -132,8 +132,9 @@ static void set_timer(struct engine *e, struct txn *t)
 	for (size_t i = 0; i < s->n_steps; i++)
 		if (t->jobs[i].retry_us != 0 && t->jobs[i].retry_us < at)
 			at = t->jobs[i].retry_us;
-	if (t->unsettled)
-		at = e->now_us;
+	/* In the next turn, not in this one: in between others are heard. */
+	if (t->put_off)
+		at = e->now_us + 1;
 	if (at == UINT64_MAX)
 		heap_remove(&e->txn_timers, &t->timer);
 	else
@@ -235,57 +236,79 @@ static enum command_kind command_owed(const struct saga *s, size_t step)
 	return duty == SAGA_OWES_UNDO ? COMMAND_UNDO : COMMAND_NONE;
 }
 
-/* Brings the job to what its step is owed now. */
-static void follow(struct engine *e, struct txn *t, size_t step)
+/* Takes back what is not owed any more, wherever it is on its way.  This is never put
+ * off: an agent must not be sent what the states say nobody was sent. */
+static void withdraw(struct engine *e, struct txn *t, size_t step)
 {
 	struct job *job = &t->jobs[step];
-	const struct saga_step *st = &t->rec->saga->steps[step];
-	const struct def_step *d = &definition_workflow(t->definition)->steps[step];
-	const enum command_kind want = command_owed(t->rec->saga, step);
+	const struct saga *s = t->rec->saga;
+	const struct saga_step *st = &s->steps[step];
 
-	if (want != job->command) {
+	if (job->command != COMMAND_NONE && job->command != command_owed(s, step)) {
 		job_unlist(job);
 		agent_branch_over(e, job);
-		job->command = want;
+		job->command = COMMAND_NONE;
 		job->sends = 0;
 		job->shared = false;
 		job->retry_us = 0;
-		if (want != COMMAND_NONE)
-			begin_attempt(e, t, step);
 	}
-	if (st->state == STEP_PENDING && job->retry_us == 0 && d->complete_within_ms != 0)
-		job->retry_us = e->now_us + d->complete_within_ms * 1000;
-	if (st->state == STEP_DOING && st->out && d->action.kind == WORK_ATOMIC &&
-	    (t->rec->saga->stop || t->rec->saga->state == SAGA_UNDOING ||
-	     t->rec->saga->state == SAGA_UNDO_STUCK))
+	if (st->state == STEP_DOING && st->out && s->def->steps[step].action.kind == WORK_ATOMIC &&
+	    (s->stop || s->state == SAGA_UNDOING || s->state == SAGA_UNDO_STUCK))
 		group_cancel(e, t, step);
 }
 
-/* One look at every step; false if there was more to open than `budget`. */
-static bool look(struct engine *e, struct txn *t, size_t *budget)
+/* Sets going what is owed; false if `budget` is used up: then it is put off. */
+static bool set_going(struct engine *e, struct txn *t, size_t step, size_t *budget)
 {
-	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
-		const bool start = saga_owes(t->rec->saga, i) == SAGA_OWES_START;
+	struct job *job = &t->jobs[step];
+	const bool start = saga_owes(t->rec->saga, step) == SAGA_OWES_START;
 
-		if (start || command_owed(t->rec->saga, i) != t->jobs[i].command) {
-			if (*budget == 0)
-				return false;
-			--*budget;
-		}
-		if (start) {
-			open_step(e, t, i);
-			t->unsettled = true;
-		}
-		follow(e, t, i);
+	if (job->command != COMMAND_NONE ||
+	    (!start && command_owed(t->rec->saga, step) == COMMAND_NONE))
+		return true;
+	if (*budget == 0)
+		return false;
+	--*budget;
+	if (start) {
+		open_step(e, t, step);
+		t->unsettled = true;
 	}
+	job->command = command_owed(t->rec->saga, step);
+	if (job->command != COMMAND_NONE)
+		begin_attempt(e, t, step);
+	if (job->command != command_owed(t->rec->saga, step))
+		t->unsettled = true; /* it could not be said what to do */
 	return true;
 }
 
-/* Sees to everything that is owed, a bounded part of it in one go.  What happens
- * meanwhile (a group that ends at once) makes it look again. */
+static void wait_for_others(struct engine *e, struct txn *t, size_t step)
+{
+	const uint64_t ms = definition_workflow(t->definition)->steps[step].complete_within_ms;
+	struct job *job = &t->jobs[step];
+
+	if (t->rec->saga->steps[step].state == STEP_PENDING && job->retry_us == 0 && ms != 0)
+		job->retry_us = e->now_us + ms * 1000;
+}
+
+/* One look at every step; false if something was put off. */
+static bool look(struct engine *e, struct txn *t, size_t *budget)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
+		withdraw(e, t, i);
+		all = set_going(e, t, i, budget) && all;
+		wait_for_others(e, t, i);
+	}
+	return all;
+}
+
+/* Sees to everything that is owed: to what begins, a bounded part in one turn, since
+ * expressions take time; the timer brings the rest back.  What happens meanwhile (a group that
+ * ends at once) makes it look again. */
 static void see_to(struct engine *e, struct txn *t)
 {
-	size_t budget = STEPS_A_TURN;
+	size_t budget = t->put_off ? 0 : STEPS_A_TURN;
 
 	t->unsettled = true;
 	if (t->settling)
@@ -293,10 +316,7 @@ static void see_to(struct engine *e, struct txn *t)
 	t->settling = true;
 	while (t->unsettled) {
 		t->unsettled = false;
-		if (!look(e, t, &budget)) {
-			t->unsettled = true; /* the timer brings it back */
-			break;
-		}
+		t->put_off = !look(e, t, &budget);
 	}
 	t->settling = false;
 	write_steps(e, t);
@@ -427,6 +447,7 @@ void saga_timer_due(struct engine *e, struct txn *t)
 	for (size_t i = 0; i < s->n_steps; i++)
 		if (t->jobs[i].retry_us != 0 && t->jobs[i].retry_us <= e->now_us)
 			step_due(e, t, i);
+	t->put_off = false;
 	see_to(e, t);
 }
 

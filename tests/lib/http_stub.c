@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CONNECTIONS_MAX = 512, REQUESTS_MAX = 2048, RULES_MAX = 64, REQUEST_MAX = 4 << 20 };
+enum { CONNECTIONS_MAX = 512, REQUESTS_MAX = 8192, RULES_MAX = 64, REQUEST_MAX = 4 << 20 };
 
 struct conn {
 	struct http_stub *stub;
