@@ -24,7 +24,7 @@ trip_setup() {
 	"$settle" agents --wait hotel,theatre,train >/dev/null || die 'the agent of the trip did not connect'
 }
 train_start() {
-	start train python3 "$here/examples/http/seats.py" "${port[train]}" "$trip_dir/train.db"
+	start train /usr/bin/python3 "$here/examples/http/seats.py" "${port[train]}" "$trip_dir/train.db"
 	until_true 15 'the train service starts' eval ": 3<>/dev/tcp/127.0.0.1/${port[train]}"
 }
 
@@ -37,11 +37,11 @@ trip_ask() {
 # What the resources themselves hold, against what the clients were told.
 trip_check() {
 	local tess agency count
-	"$here/examples/trip/left.py" "$trip_dir" || die 'the resources cannot be read'
+	/usr/bin/python3 "$here/examples/trip/left.py" "$trip_dir" || die 'the resources cannot be read'
 	tess=$(sql bank-a "SELECT balance FROM account WHERE id = 'tess'")
 	agency=$(sql bank-b "SELECT balance FROM account WHERE id = 'agency'")
 	say "   banks    tess has $tess, the agency $agency"
-	count=$("$here/examples/trip/left.py" "$trip_dir" --count)
+	count=$(/usr/bin/python3 "$here/examples/trip/left.py" "$trip_dir" --count)
 	[ "$count" = "$trips $trips $((2 * trips)) $trips" ] ||
 		die "$trips trips were booked, but rooms, confirmations, tickets, seats are $count"
 	[ "$agency $((tess + agency))" = "$((trips * trip_price)) 1000" ] ||
