@@ -180,6 +180,8 @@ static json_t *view_saga_step(const struct saga *saga, size_t i, const struct vi
 	put_text(out, "agent", s->agent);
 	if (more != NULL && more->next_attempt != NULL)
 		put_time(out, "next_attempt", more->next_attempt(i, more->arg));
+	if (more != NULL && more->queued != NULL && more->queued(i, more->arg))
+		put(out, "queued", json_true());
 	if (group != NULL)
 		put_group(out, group);
 	return out;
