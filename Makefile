@@ -55,7 +55,7 @@ test: deps     ## the whole suite, on real PostgreSQL servers of its own
 sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failing one is printed
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
-demo: all      ## money moving between two PostgreSQL servers while every process is killed once
+demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark
 bench-2pc: deps ## two-phase commit against a hand-written loop, interleaved rounds

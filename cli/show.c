@@ -54,6 +54,9 @@ static void add_result(struct table *t, const json_t *thing)
 	if (again != NULL)
 		text = mem_printf("%s%sagain at %s", reason != NULL ? reason : "",
 				  reason != NULL ? "; " : "", again);
+	else if (json_is_true(json_object_get(thing, "queued")))
+		text = mem_printf("%s%swaits for an agent that serves it: see settle agents",
+				  reason != NULL ? reason : "", reason != NULL ? "; " : "");
 	else if (reason == NULL && output != NULL)
 		text = json_dumps(output, JSON_COMPACT | JSON_ENCODE_ANY);
 	table_add(t, text != NULL ? text : reason);

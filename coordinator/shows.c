@@ -63,11 +63,18 @@ static uint64_t next_attempt(size_t step, void *arg)
 	return at > s->e->now_us ? s->e->wall_us + (at - s->e->now_us) : 0;
 }
 
+static bool queued(size_t step, void *arg)
+{
+	const struct showing *s = arg;
+
+	return s->t != NULL && s->t->jobs[step].place == JOB_FRESH;
+}
+
 void client_show_record(struct engine *e, const struct txn *t, const struct record *r,
 			uint64_t client, enum answer_code code)
 {
 	struct showing s = {.e = e, .r = r, .t = t, .batch = t != NULL ? t->batch : 0};
-	const struct view_more more = {group_of, t != NULL ? next_attempt : NULL, &s};
+	const struct view_more more = {group_of, next_attempt, queued, &s};
 	char *json = view_record(r, r->saga != NULL ? &more : NULL);
 
 	effects_answer(e, s.batch, client, code, json, NULL);

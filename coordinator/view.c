@@ -127,6 +127,10 @@ static void put_saga_step(struct jsonbuf *out, const struct saga *saga, size_t i
 	out_text(out, "agent", s->agent);
 	if (more != NULL && more->next_attempt != NULL)
 		out_time(out, "next_attempt", more->next_attempt(i, more->arg));
+	if (more != NULL && more->queued != NULL && more->queued(i, more->arg)) {
+		out_key(out, "queued");
+		jsonbuf_text(out, "true");
+	}
 	if (group != NULL)
 		put_group(out, group);
 	out_close(out, '}');

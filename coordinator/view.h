@@ -14,6 +14,8 @@ struct view_more {
 	const struct record *(*group)(size_t step, void *arg);
 	/* When the step is tried again (wall µs); 0: that is not planned. */
 	uint64_t (*next_attempt)(size_t step, void *arg);
+	/* Whether it waits for an agent of its resource that can take it. */
+	bool (*queued)(size_t step, void *arg);
 	void *arg;
 };
 
@@ -23,7 +25,7 @@ struct view_more {
  *           agent?, output?, reason?}]}]
  *   a saga  steps: [{name, kind: call or atomic, status, pivot?, resource?, operation?,
  *           attempts, direction?: do or undo, undo?: {resource, operation}, output?,
- *           reason?, agent?, next_attempt?, transaction?, branches?}]
+ *           reason?, agent?, next_attempt?, queued?, transaction?, branches?}]
  * `more` is for sagas only; NULL: nothing more is known. */
 char *view_record(const struct record *r, const struct view_more *more);
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # demo.sh BUILD - money moves between two PostgreSQL servers while every process is
-# killed once.
+# killed once; then a trip is booked (trip/part-two.sh).
 #
 # Everything lives in one temporary directory, on free ports; it is ended by process
 # id and removed at the end, also after Ctrl-C.  KEEP=1 leaves it running, and prints
@@ -36,12 +36,12 @@ cat >"$dir/stop" <<STOP
 # Ends this demo's processes, each by its id, and removes its directory.
 dir=$dir
 ours() { tr '\\0' ' ' 2>/dev/null <"/proc/\$1/cmdline" | grep -qF "\$dir"; }
-for name in settled agent-a agent-b; do
+for name in settled agent-a agent-b agent-trip train; do
 	for pid in \$(cat "\$dir/\$name.pid" 2>/dev/null); do
-		ours "\$pid" && kill -TERM "\$pid" 2>/dev/null
+		ours "\$pid" && kill -TERM "\$pid" 2>/dev/null && kill -CONT "\$pid" 2>/dev/null
 	done
 done
-for name in settled agent-a agent-b bank-a bank-b; do
+for name in settled agent-a agent-b agent-trip train bank-a bank-b; do
 	pid=\$(cat "\$dir/\$name.pid" 2>/dev/null) || continue
 	# The servers only when nobody is connected any more; -INT is their fast stop.
 	case \$name in bank-*) ours "\$pid" && kill -INT "\$pid" 2>/dev/null ;; esac
@@ -55,7 +55,7 @@ rm -rf "\$dir"
 STOP
 cat >"$dir/crash" <<CRASH
 #!/bin/bash
-# crash NAME - kill -9 of settled, agent-a, agent-b, bank-a or bank-b; then starts it again.
+# crash NAME - kill -9 of settled, agent-a, agent-b, agent-trip, train, bank-a or bank-b; starts it again.
 dir=$dir
 name=\${1:-}
 [ -f "\$dir/\$name.command" ] || { sed -n 2p "\$0" >&2; exit 1; }
@@ -81,7 +81,7 @@ trap finish EXIT
 trap 'echo; echo "Interrupted: ending everything."; exit 130' INT TERM HUP
 die() {
 	echo "demo: $*" >&2
-	[ ! -s "$dir/settled.log" ] || tail -n 5 "$dir"/settled.log "$dir"/agent-?.log >&2
+	[ ! -s "$dir/settled.log" ] || tail -n 5 "$dir"/settled.log "$dir"/agent-*.log >&2
 	exit 1
 }
 
@@ -131,7 +131,7 @@ admin() {
 
 declare -A port
 ports=()
-for b in bank-a bank-b settled agents; do
+for b in bank-a bank-b settled agents train; do
 	port[$b]=$(port_free)
 	ports+=("${port[$b]}")
 done
@@ -153,8 +153,7 @@ bank_make() { # BANK ACCOUNT…
 	CONF
 }
 bank_start() {
-	local tries
-	for tries in $(seq 100); do
+	for _ in $(seq 100); do
 		start "$1" "${as_owner[@]}" "$pg_bin/postgres" -D "$dir/$1"
 		while ! gone "$(pid_of "$1")"; do
 			admin "$1" 'SELECT 1' postgres >/dev/null 2>&1 && return
@@ -213,8 +212,8 @@ agent_config() { # LETTER OPERATIONS
 
 balances() {
 	local a b
-	a=$(sql bank-a 'SELECT sum(balance) FROM account') &&
-		b=$(sql bank-b 'SELECT sum(balance) FROM account') || die 'the banks do not answer'
+	a=$(sql bank-a 'SELECT sum(balance) FROM account') || die 'bank-a does not answer'
+	b=$(sql bank-b 'SELECT sum(balance) FROM account') || die 'bank-b does not answer'
 	printf '   bank-a %9s   bank-b %9s   together %s\n' "$a" "$b" $((a + b))
 	together=$((a + b))
 }
@@ -335,6 +334,10 @@ cmp -s "$dir/told" "$dir/moved-a" || die 'what the clients were told is not what
 say '   every committed one is on both sides, no other one on either; no prepared'
 say "   transaction is left, and the sum is what it was: $total"
 
+# shellcheck source=examples/trip/part-two.sh
+. "$here/examples/trip/part-two.sh"
+trip_story
+
 if [ -n "${KEEP:-}" ]; then
 	keep=1
 	cat <<-PLAY
@@ -343,11 +346,13 @@ if [ -n "${KEEP:-}" ]; then
 
 		  export SETTLE_SERVER=$SETTLE_SERVER
 		  $settle submit $here/examples/transfer.yaml --input from=anna --input to=ben --input amount=42
+		  $settle submit trip --watch --input guest=tess --input room=5 --input seat=1A --input price=100
+		  $here/examples/trip/left.py $trip_dir
 		  $settle list
 		  $settle agents
 		  $pg_bin/psql -h 127.0.0.1 -p ${port[bank-a]} -U bank bank -c 'SELECT * FROM account'
 		  $pg_bin/psql -h 127.0.0.1 -p ${port[bank-b]} -U bank bank -c 'SELECT * FROM account'
-		  $dir/crash settled    # kill -9, and started again; or agent-a, agent-b, bank-a, bank-b
+		  $dir/crash settled    # kill -9, and started again; or agent-a, agent-b, agent-trip, train, bank-a, bank-b
 
 		To end it and remove it:
 

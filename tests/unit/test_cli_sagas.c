@@ -248,6 +248,17 @@ START_TEST(saga_is_shown_with_its_steps_and_branches)
 }
 END_TEST
 
+START_TEST(step_that_waits_for_an_agent_says_so)
+{
+	run_answered(
+		"show|g-1", ANSWER_OK,
+		"{\"gid\":\"g-1\",\"status\":\"running\",\"steps\":[{\"name\":\"a\",\"kind\":"
+		"\"call\",\"status\":\"running\",\"attempts\":1,\"reason\":\"was busy\",\"queued\":"
+		"true}]}");
+	HAS(out, "was busy; waits for an agent that serves it: see settle agents");
+}
+END_TEST
+
 START_TEST(step_that_is_done_shows_what_it_gave)
 {
 	run_answered(
@@ -364,6 +375,7 @@ static TCase *all(void)
 	tcase_add_test(t, events_as_json_are_the_answers_unchanged);
 	tcase_add_test(t, terminal_is_not_driven_by_an_event);
 	tcase_add_test(t, saga_is_shown_with_its_steps_and_branches);
+	tcase_add_test(t, step_that_waits_for_an_agent_says_so);
 	tcase_add_test(t, step_that_is_done_shows_what_it_gave);
 	tcase_add_loop_test(t, word_of_a_person_is_passed_on, 0, sizeof acts / sizeof acts[0]);
 	tcase_add_test(t, publish_tells_the_version);

@@ -505,9 +505,15 @@ START_TEST(work_waits_for_an_agent_without_using_up_attempts)
 	sync();
 	world_pass(100000);
 	ck_assert_uint_eq(SENT("hotel", DO), 0);
+	engine_get(w.e, 5, "g", 0);
+	sync();
+	ck_assert_ptr_nonnull(strstr(world_answer(5)->json, "\"queued\":true"));
 	world_agent("a0", 1, "r0", true);
 	world_poll("a0", 1, 100);
 	ck_assert_uint_eq(world_last("g", "hotel")->attempt, 1);
+	engine_get(w.e, 6, "g", 0);
+	sync();
+	ck_assert_ptr_null(strstr(world_answer(6)->json, "queued"));
 }
 END_TEST
 

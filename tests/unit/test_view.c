@@ -211,10 +211,16 @@ static uint64_t next_of(size_t i, void *arg)
 	return i == 0 ? begun + 1000000 : 0;
 }
 
+static bool queued_of(size_t i, void *arg)
+{
+	(void)arg;
+	return i == 2;
+}
+
 START_TEST(saga_reads_as_documented)
 {
 	struct record *r = a_saga(), *group = a_record();
-	const struct view_more more = {group_of, next_of, group};
+	const struct view_more more = {group_of, next_of, queued_of, group};
 	char *text;
 
 	strcpy(group->gid, "settle.g1.pay.1");
@@ -236,7 +242,7 @@ START_TEST(saga_reads_as_documented)
 		"\"branches\":[{\"name\":\"debit\",\"resource\":\"bank-a\",\"operation\":\"debit\","
 		"\"status\":\"committed\",\"agent\":\"agent-a\",\"output\":[{\"balance\":93}]}]},"
 		"{\"name\":\"mail\",\"kind\":\"call\",\"status\":\"not_run\",\"resource\":"
-		"\"hotel\",\"operation\":\"reserve\",\"attempts\":0}]}");
+		"\"hotel\",\"operation\":\"reserve\",\"attempts\":0,\"queued\":true}]}");
 	free(text);
 	group->n_branches = 2; /* for record_free */
 	record_free(group);
@@ -246,7 +252,7 @@ END_TEST
 
 START_TEST(saga_is_shown_without_what_only_the_engine_knows)
 {
-	static const struct view_more nothing = {NULL, NULL, NULL};
+	static const struct view_more nothing = {NULL, NULL, NULL, NULL};
 	struct record *r = a_saga();
 	char *bare = view_record(r, NULL), *same = view_record(r, &nothing);
 
