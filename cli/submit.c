@@ -156,8 +156,12 @@ static enum cli_exit take_answer(struct cli *cli, const struct args *args, const
 {
 	enum cli_exit status;
 
-	if (args_value(args, "watch") != NULL)
+	if (args_value(args, "watch") != NULL) {
+		if (!cli->json)
+			printf("gid       %s\n",
+			       gid); /* as settle show has it: to ask for it later */
 		return watch_transaction(cli, gid, timeout_ms);
+	}
 	if (!cli->json)
 		show_transaction(cli, txn);
 	status = judge(txn, args_value(args, "wait"));

@@ -82,6 +82,7 @@ START_TEST(submit_watch_prints_what_happens_and_how_it_ends)
 		      "\"next\":7}");
 	answer_get(8, SAGA("rolled_back"));
 	ck_assert_int_eq(finish(), CLI_ROLLED_BACK);
+	HAS(out, "gid       g-1\n");
 	HAS(out, "2024-05-17T08:30:00.123Z  -                 begun\n");
 	HAS(out, "reserve           begins, attempt 1, by agent-h\n");
 	HAS(out, "reserve           retry, attempt 1, by agent-h: busy\n");
