@@ -88,8 +88,8 @@ trip_story() {
 	until_true 10 'the coordinator dies' gone "$pid"
 	say "   kill -9 the coordinator (process $pid): two steps are done, one is under way"
 	kill -CONT "$(pid_of train)"
+	say '   ... and starts again'
 	coordinator_start
-	say '   ... started again'
 	wait "$client"
 	status=$?
 	clients=()
