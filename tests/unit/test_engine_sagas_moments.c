@@ -1,0 +1,259 @@
+/* test_engine_sagas_moments.c - sagas in the engine at bad moments: two things at once,
+ * a word that comes too early or too late, an agent that says what it should not. */
+#include "tests/lib/engine_world.h"
+#include "tests/lib/harness.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A group that can be undone, and a call after it that nothing undoes. */
+#define GROUP_FIRST                                                                     \
+	"{workflow: w, steps: ["                                                        \
+	"{name: pay, atomic: [{name: debit, resource: r0, operation: op, args: {x: "    \
+	"1}}, {name: credit, resource: r1, operation: op, args: {x: 2}}], compensate: " \
+	"{atomic: [{name: back, resource: r0, operation: op, args: {x: 3}}, "           \
+	"{name: away, resource: r1, operation: op, args: {x: 4}}]}}, "                  \
+	"{name: mail, after: [pay], resource: r1, operation: op, args: {x: 5}, "        \
+	"compensate: none}]}"
+
+/* A pivot of two branches, then a call. */
+#define PIVOT                                                                    \
+	"{workflow: w, steps: ["                                                 \
+	"{name: pay, pivot: true, atomic: ["                                     \
+	"{name: debit, resource: r0, operation: op, args: {x: 1}}, "             \
+	"{name: credit, resource: r1, operation: op, args: {x: 2}}]}, "          \
+	"{name: mail, after: [pay], resource: r1, operation: op, args: {x: 3}, " \
+	"retry: {attempts: 1, first: 1s, max: 1s}}]}"
+
+#define TWO                                                                                  \
+	"{workflow: w, steps: ["                                                             \
+	"{name: hotel, resource: r0, operation: op, args: {x: 1}, compensate: none, retry: " \
+	"{attempts: 5, first: 1s, max: 1s}}, "                                               \
+	"{name: car, after: [hotel], resource: r1, operation: op, args: {x: 1}, "            \
+	"compensate: none}]}"
+
+static void sync(void)
+{
+	world_turn();
+	world_sync();
+}
+
+/* Time passes while both agents go on polling. */
+static void pass(uint64_t ms)
+{
+	while (ms > 0) {
+		const uint64_t some = ms < 10000 ? ms : 10000;
+
+		world_pass(some);
+		world_two_agents();
+		ms -= some;
+	}
+	sync();
+}
+
+/* All at once: nothing was looked at meanwhile. */
+static void leap(uint64_t ms)
+{
+	w.now_us += ms * 1000;
+	engine_clock(w.e, w.now_us, 1700000000000000 + w.now_us);
+	world_turn();
+}
+
+static void submit(const char *text)
+{
+	world_submit_text(1, "g", text, WAIT_FINISHED, 0);
+	sync();
+}
+
+#define SAY(agent, step, kind) world_result(agent, 1, "g", step, RESULT_##kind, "because")
+
+/* The gid of the newest group of a step, as its branch was sent. */
+static const char *group_gid(const char *branch)
+{
+	for (size_t i = w.n_sent; i > 0; i--)
+		if (strcmp(w.sent[i - 1].branch, branch) == 0)
+			return w.sent[i - 1].gid;
+	ck_abort_msg("no %s was sent", branch);
+}
+
+/* How many were sent for it, whatever the gid. */
+static size_t sent_to(const char *branch, enum command_kind kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < w.n_sent; i++)
+		n += w.sent[i].kind == kind && strcmp(w.sent[i].branch, branch) == 0;
+	return n;
+}
+
+#define VOTE(agent, branch, kind) \
+	world_result(agent, 1, group_gid(branch), branch, RESULT_##kind, "because")
+
+static void commit_pay(void)
+{
+	VOTE("a0", "pay.debit", PREPARED);
+	VOTE("a1", "pay.credit", PREPARED);
+	sync();
+	VOTE("a0", "pay.debit", COMMITTED);
+	VOTE("a1", "pay.credit", COMMITTED);
+	sync();
+}
+
+START_TEST(restart_does_not_take_a_group_for_its_own_compensation)
+{
+	submit(GROUP_FIRST);
+	commit_pay();
+	ck_assert_uint_eq(SENT("mail", DO), 1);
+	engine_cancel(w.e, 5, "g", "no");
+	sync();
+	world_crash_restart(); /* `mail` is given up now, and `pay` is the next to be undone */
+	world_two_agents();
+	sync();
+	STATUS("rolling_back");
+	ck_assert_uint_eq(sent_to("pay.back", COMMAND_PREPARE), 1);
+	ck_assert_uint_eq(sent_to("pay.away", COMMAND_PREPARE), 1);
+}
+END_TEST
+
+START_TEST(call_past_the_pivot_that_is_failed_while_under_way_is_tried_again)
+{
+	submit(PIVOT);
+	commit_pay();
+	ck_assert_uint_eq(SENT("mail", DO), 1);
+	engine_fail(w.e, 5, "g", "mail", "the post is on strike");
+	sync();
+	ck_assert_uint_eq(SENT("mail", DO), 1);
+	pass(3000);
+	ck_assert_uint_eq(SENT("mail", DO), 2);
+	pass(30000); /* its time is over, and that of what came before as well */
+	ck_assert_uint_ge(SENT("mail", DO), 3);
+	SAY("a1", "mail", DONE);
+	sync();
+	STATUS("committed");
+}
+END_TEST
+
+START_TEST(pending_call_past_the_pivot_that_failed_is_tried_again_after_a_pause)
+{
+	submit(PIVOT);
+	commit_pay();
+	SAY("a1", "mail", PENDING);
+	sync();
+	engine_fail(w.e, 5, "g", "mail", "the post is on strike");
+	sync();
+	ck_assert_uint_eq(SENT("mail", DO), 1);
+	pass(3000);
+	ck_assert_uint_eq(SENT("mail", DO), 2);
+}
+END_TEST
+
+START_TEST(group_under_way_is_not_completed_by_hand)
+{
+	submit(PIVOT);
+	engine_complete(w.e, 5, "g", "pay", NULL);
+	engine_fail(w.e, 6, "g", "pay", "no");
+	sync();
+	ck_assert_int_eq(world_answer(5)->code, ANSWER_CONFLICT);
+	ck_assert_int_eq(world_answer(6)->code, ANSWER_CONFLICT);
+	STATUS("running");
+}
+END_TEST
+
+START_TEST(deadline_and_the_next_try_of_a_group_at_once_begin_nothing)
+{
+	submit("{workflow: w, deadline: 20s, steps: [{name: pay, pivot: true, retry: {attempts: 5, "
+	       "first: 1s, max: 1s}, atomic: [{name: debit, resource: r0, operation: op, args: "
+	       "{x: 1}}, {name: credit, resource: r1, operation: op, args: {x: 2}}]}]}");
+	VOTE("a0", "pay.debit", UNKNOWN); /* lost, so that it is tried again */
+	sync();
+	VOTE("a0", "pay.debit", ROLLED_BACK);
+	VOTE("a1", "pay.credit", ROLLED_BACK);
+	sync();
+	STATUS("running");
+	leap(30000);
+	world_two_agents();
+	sync();
+	STATUS("rolled_back");
+	ck_assert_uint_eq(sent_to("pay.debit", COMMAND_PREPARE), 1);
+}
+END_TEST
+
+START_TEST(history_tells_no_status_that_a_crash_could_take_back)
+{
+	submit(TWO);
+	SAY("a0", "hotel", DONE);
+	sync();
+	pass(30);
+	engine_events(w.e, 5, "g", 0, 0);
+	SAY("a1", "car", DONE); /* its record is on the way to the disk */
+	if (world_answer(5) != NULL)
+		ck_assert_str_eq(world_answer(5)->status, "running");
+	sync();
+	ck_assert_ptr_nonnull(world_answer(5));
+}
+END_TEST
+
+START_TEST(history_of_a_plain_transaction_tells_no_decision_that_a_crash_could_take_back)
+{
+	world_submit(1, "g", 2, WAIT_FINISHED, 0);
+	YES("a0", "t.b0");
+	engine_events(w.e, 5, "g", 0, 0);
+	YES("a1", "t.b1");
+	if (world_answer(5) != NULL)
+		ck_assert_str_eq(world_answer(5)->status, "running");
+	sync();
+	ck_assert_ptr_nonnull(world_answer(5));
+}
+END_TEST
+
+START_TEST(yes_to_an_attempt_that_was_not_sent_yet_is_survived)
+{
+	submit(TWO);
+	SAY("a0", "hotel", RETRY);
+	world_pass(30);
+	sync();
+	world_crash_restart();
+	world_two_agents();
+	w.sent[w.n_sent - 1].epoch = w.epoch; /* an agent that answers what it was not asked */
+	SAY("a0", "hotel", DONE);
+	sync();
+	ck_assert_uint_eq(SENT("car", DO), 1);
+}
+END_TEST
+
+START_TEST(answer_to_a_call_does_not_end_an_atomic_group)
+{
+	submit(PIVOT);
+	w.sent[w.n_sent++] = (struct world_command){.kind = COMMAND_DO,
+						    .agent = "a0",
+						    .gid = "g",
+						    .branch = "pay",
+						    .resource = "r0",
+						    .epoch = 1,
+						    .attempt = 1};
+	SAY("a0", "pay", DONE);
+	sync();
+	STATUS("running");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("engine-sagas-moments");
+	TCase *tc = tcase_create("histories");
+
+	tcase_add_checked_fixture(tc, world_setup, world_stop);
+	tcase_add_test(tc, restart_does_not_take_a_group_for_its_own_compensation);
+	tcase_add_test(tc, call_past_the_pivot_that_is_failed_while_under_way_is_tried_again);
+	tcase_add_test(tc, pending_call_past_the_pivot_that_failed_is_tried_again_after_a_pause);
+	tcase_add_test(tc, group_under_way_is_not_completed_by_hand);
+	tcase_add_test(tc, deadline_and_the_next_try_of_a_group_at_once_begin_nothing);
+	tcase_add_test(tc, history_tells_no_status_that_a_crash_could_take_back);
+	tcase_add_test(
+		tc, history_of_a_plain_transaction_tells_no_decision_that_a_crash_could_take_back);
+	tcase_add_test(tc, yes_to_an_attempt_that_was_not_sent_yet_is_survived);
+	tcase_add_test(tc, answer_to_a_call_does_not_end_an_atomic_group);
+	suite_add_tcase(suite, tc);
+	return suite_run(suite, NULL, NULL);
+}
