@@ -43,11 +43,13 @@ enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *er
 		return rc;
 	snprintf(what, sizeof what, "step %s%s", st->name, undo ? ", compensation" : "");
 	rc = plan_check_args(e, what, work->resource, work->operation, args, false, err);
-	if (rc == RC_OK)
-		st->args = args;
-	else
+	if (rc != RC_OK) {
 		free(args);
-	return rc;
+		return rc;
+	}
+	st->args = args;
+	t->jobs[step].written = 0; /* not with these arguments */
+	return RC_OK;
 }
 
 void call_dispatch(struct engine *e, struct job *job)

@@ -238,6 +238,51 @@ START_TEST(answer_to_a_call_does_not_end_an_atomic_group)
 }
 END_TEST
 
+/* More than are set going in one turn: the arguments of the others are made later. */
+START_TEST(arguments_of_every_compensation_are_durable_before_it_leaves)
+{
+	enum { STEPS = 40 };
+	char text[8000], step[16];
+	int n = snprintf(text, sizeof text, "{workflow: wide, steps: [");
+	size_t undone = 0;
+
+	for (int i = 0; i < STEPS; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n,
+			      "{name: s%d, resource: r0, operation: op, args: {x: 1}, compensate: "
+			      "{operation: op, args: {x: 2}}}, ",
+			      i);
+	snprintf(text + n, sizeof text - (size_t)n, "]}");
+	submit(text);
+	pass(1);
+	for (int i = 0; i < STEPS; i++) {
+		snprintf(step, sizeof step, "s%d", i);
+		SAY("a0", step, UNKNOWN); /* all are tried again, so all are in doubt */
+	}
+	sync();
+	engine_cancel(w.e, 5, "g", "no");
+	for (int turn = 0; turn < 10; turn++) {
+		const struct record *r;
+
+		sync();
+		world_pass(1);
+		world_poll("a0", 1, 100);
+		for (int i = 0; i < STEPS; i++) {
+			snprintf(step, sizeof step, "s%d", i);
+			if (SENT(step, UNDO) > 0) {
+				r = memory_journal_peek(w.journal, "g");
+				ck_assert_ptr_nonnull(r->saga->steps[i].args);
+				ck_assert_str_eq(r->saga->steps[i].args, "{\"x\":2}");
+			}
+		}
+	}
+	for (int i = 0; i < STEPS; i++) {
+		snprintf(step, sizeof step, "s%d", i);
+		undone += SENT(step, UNDO);
+	}
+	ck_assert_uint_eq(undone, STEPS);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine-sagas-moments");
@@ -254,6 +299,7 @@ int main(void)
 		tc, history_of_a_plain_transaction_tells_no_decision_that_a_crash_could_take_back);
 	tcase_add_test(tc, yes_to_an_attempt_that_was_not_sent_yet_is_survived);
 	tcase_add_test(tc, answer_to_a_call_does_not_end_an_atomic_group);
+	tcase_add_test(tc, arguments_of_every_compensation_are_durable_before_it_leaves);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
