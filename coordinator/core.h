@@ -351,6 +351,10 @@ void call_result(struct engine *e, struct agent *a, struct txn *t, const struct 
  * ended without its word. */
 void call_silent(struct engine *e, struct job *job, struct agent *a);
 void call_orphaned(struct engine *e, struct job *job);
+/* Keeps what the action of a step gave; false if the outputs of all steps would be too much. */
+bool saga_keep_output(struct txn *t, size_t step, struct bytes output);
+/* … it was dropped: the saga cannot go on without it. */
+void saga_output_dropped(struct engine *e, struct txn *t);
 
 /* ---- groups.c: a step that is an atomic group ---- */
 

@@ -263,9 +263,11 @@ static void told(struct engine *e, uint64_t client, struct txn *t, const struct 
 		client_refuse(e, client, ANSWER_CONFLICT, "this step is not pending");
 		return;
 	}
-	if (output != NULL) {
-		free(st->output);
-		st->output = mem_dup(output);
+	if (output != NULL &&
+	    !saga_keep_output(t, news->step, (struct bytes){output, strlen(output)})) {
+		client_refuse(e, client, ANSWER_INVALID,
+			      "the outputs of all steps together would be over 8 MiB");
+		return;
 	}
 	say(e, t, news->event == SAGA_EV_DONE ? "completed" : "failed", st->name, news->reason);
 	saga_told(e, t, news);

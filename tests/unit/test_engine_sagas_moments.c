@@ -5,6 +5,7 @@
 
 #include <check.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A group that can be undone, and a call after it that nothing undoes. */
@@ -283,6 +284,90 @@ START_TEST(arguments_of_every_compensation_are_durable_before_it_leaves)
 }
 END_TEST
 
+/* A JSON object of about 1 MB. */
+static char *big_output(void)
+{
+	enum { SIZE = 1000000 };
+	char *text = malloc(SIZE + 1);
+
+	memset(text, 'x', SIZE);
+	memcpy(text, "{\"a\": \"", 7);
+	memcpy(text + SIZE - 2, "\"}", 3);
+	return text;
+}
+
+START_TEST(outputs_that_people_give_are_bounded_all_together)
+{
+	enum { STEPS = 10, FIT = 8 };
+	char text[2000], step[16], *output = big_output();
+	int n = snprintf(text, sizeof text, "{workflow: wide, steps: [");
+
+	for (int i = 0; i < STEPS; i++)
+		n += snprintf(text + n, sizeof text - (size_t)n,
+			      "{name: s%d, resource: r0, operation: op, args: {x: 1}, compensate: "
+			      "none}, ",
+			      i);
+	snprintf(text + n, sizeof text - (size_t)n, "]}");
+	submit(text);
+	for (int i = 0; i < STEPS; i++) {
+		snprintf(step, sizeof step, "s%d", i);
+		SAY("a0", step, PENDING);
+	}
+	sync();
+	for (int i = 0; i < STEPS; i++) {
+		snprintf(step, sizeof step, "s%d", i);
+		engine_complete(w.e, 10 + (uint64_t)i, "g", step, output);
+		sync();
+		ck_assert_int_eq(world_answer(10 + (uint64_t)i)->code,
+				 i < FIT ? ANSWER_OK : ANSWER_INVALID);
+	}
+	engine_complete(w.e, 30, "g", "s8", NULL);
+	engine_complete(w.e, 31, "g", "s9", NULL);
+	sync();
+	STATUS("committed");
+	free(output);
+}
+END_TEST
+
+START_TEST(outputs_of_groups_are_bounded_all_together)
+{
+	enum { BRANCHES = 5 };
+	static const char *const steps[] = {"one", "two"};
+	char text[2000], branch[16], *output = big_output();
+	int n = snprintf(text, sizeof text, "{workflow: w, steps: [");
+
+	for (int k = 0; k < 2; k++) {
+		n += snprintf(text + n, sizeof text - (size_t)n,
+			      "{name: %s, compensate: none, %s atomic: [", steps[k],
+			      k > 0 ? "after: [one]," : "");
+		for (int i = 0; i < BRANCHES; i++)
+			n += snprintf(text + n, sizeof text - (size_t)n,
+				      "{name: b%d, resource: r0, operation: op, args: {x: 1}}, ",
+				      i);
+		n += snprintf(text + n, sizeof text - (size_t)n, "]}, ");
+	}
+	snprintf(text + n, sizeof text - (size_t)n,
+		 "{name: last, after: [two], resource: r0, operation: op, args: {x: 1}, "
+		 "compensate: none}]}");
+	submit(text);
+	for (int k = 0; k < 2; k++) {
+		for (int i = 0; i < BRANCHES; i++) {
+			snprintf(branch, sizeof branch, "%s.b%d", steps[k], i);
+			w.output = output;
+			VOTE("a0", branch, PREPARED);
+		}
+		sync();
+		for (int i = 0; i < BRANCHES; i++) {
+			snprintf(branch, sizeof branch, "%s.b%d", steps[k], i);
+			VOTE("a0", branch, COMMITTED);
+		}
+		sync();
+	}
+	ck_assert_ptr_nonnull(strstr(world_answer(1)->reason, "over 8 MiB"));
+	free(output);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("engine-sagas-moments");
@@ -300,6 +385,8 @@ int main(void)
 	tcase_add_test(tc, yes_to_an_attempt_that_was_not_sent_yet_is_survived);
 	tcase_add_test(tc, answer_to_a_call_does_not_end_an_atomic_group);
 	tcase_add_test(tc, arguments_of_every_compensation_are_durable_before_it_leaves);
+	tcase_add_test(tc, outputs_that_people_give_are_bounded_all_together);
+	tcase_add_test(tc, outputs_of_groups_are_bounded_all_together);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
