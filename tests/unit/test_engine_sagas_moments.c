@@ -284,6 +284,32 @@ START_TEST(arguments_of_every_compensation_are_durable_before_it_leaves)
 }
 END_TEST
 
+START_TEST(yes_from_before_a_restart_counts)
+{
+	submit(TWO);
+	ck_assert_uint_eq(SENT("hotel", DO), 1);
+	world_crash_restart();
+	SAY("a0", "hotel", DONE); /* it comes back with this in hand */
+	sync();
+	world_two_agents();
+	sync();
+	ck_assert_uint_eq(SENT("hotel", DO), 1);
+	ck_assert_uint_eq(SENT("car", DO), 1);
+}
+END_TEST
+
+START_TEST(no_from_before_a_restart_does_not_count)
+{
+	submit(TWO);
+	world_crash_restart();
+	SAY("a0", "hotel", REFUSED);
+	sync();
+	STATUS("running");
+	world_two_agents();
+	ck_assert_uint_eq(SENT("hotel", DO), 2);
+}
+END_TEST
+
 /* A JSON object of about 1 MB. */
 static char *big_output(void)
 {
@@ -387,6 +413,8 @@ int main(void)
 	tcase_add_test(tc, arguments_of_every_compensation_are_durable_before_it_leaves);
 	tcase_add_test(tc, outputs_that_people_give_are_bounded_all_together);
 	tcase_add_test(tc, outputs_of_groups_are_bounded_all_together);
+	tcase_add_test(tc, yes_from_before_a_restart_counts);
+	tcase_add_test(tc, no_from_before_a_restart_does_not_count);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
