@@ -195,8 +195,8 @@ static void skip(struct engine *e, struct txn *t, uint64_t client, const char *s
 		client_show(e, t, client);
 	else
 		client_refuse(e, client, ANSWER_CONFLICT,
-			      "no such step can be skipped: it must be stuck, or past the pivot "
-			      "and waiting for its next attempt");
+			      "no such step can be skipped: it must be stuck; or be named, and "
+			      "wait for its next attempt, past the pivot or in a rollback");
 }
 
 static void end(struct engine *e, struct txn *t, uint64_t client, bool committed,
