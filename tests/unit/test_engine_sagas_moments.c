@@ -443,6 +443,7 @@ int main(void)
 	TCase *tc = tcase_create("histories");
 
 	tcase_add_checked_fixture(tc, world_setup, world_stop);
+	tcase_set_timeout(tc, 60); /* megabytes are read and written on a slow machine */
 	tcase_add_test(tc, restart_does_not_take_a_group_for_its_own_compensation);
 	tcase_add_test(tc, call_past_the_pivot_that_is_failed_while_under_way_is_tried_again);
 	tcase_add_test(tc, pending_call_past_the_pivot_that_failed_is_tried_again_after_a_pause);
