@@ -353,6 +353,28 @@ START_TEST(compensation_that_no_agent_takes_can_be_skipped_and_the_others_go_on)
 }
 END_TEST
 
+START_TEST(group_with_a_hazard_is_not_tried_again_but_forgotten)
+{
+	submit(PIVOT);
+	VOTE("a0", "pay.debit", PREPARED);
+	VOTE("a1", "pay.credit", PREPARED);
+	sync();
+	VOTE("a0", "pay.debit", COMMITTED);
+	VOTE("a1", "pay.credit", HAZARD);
+	sync();
+	STATUS("stuck");
+	engine_retry(w.e, 5, "g", NULL, "once more");
+	engine_retry(w.e, 6, "g", "pay", "once more");
+	sync();
+	ck_assert_int_eq(world_answer(5)->code, ANSWER_CONFLICT);
+	ck_assert_int_eq(world_answer(6)->code, ANSWER_CONFLICT);
+	ck_assert_uint_eq(sent_to("pay.debit", COMMAND_PREPARE), 1);
+	engine_resolve(w.e, 7, "g", RESOLVE_FORGET, NULL, "credited by hand");
+	sync();
+	ck_assert_uint_eq(SENT("mail", DO), 1);
+}
+END_TEST
+
 /* A JSON object, of which two are too much. */
 static char *big_output(void)
 {
@@ -461,6 +483,7 @@ int main(void)
 	tcase_add_test(tc, no_from_before_a_restart_does_not_count);
 	tcase_add_test(tc, step_that_no_agent_takes_can_be_skipped_past_the_pivot);
 	tcase_add_test(tc, compensation_that_no_agent_takes_can_be_skipped_and_the_others_go_on);
+	tcase_add_test(tc, group_with_a_hazard_is_not_tried_again_but_forgotten);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, NULL, NULL);
 }
