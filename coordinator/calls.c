@@ -43,11 +43,13 @@ enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *er
 		return rc;
 	snprintf(what, sizeof what, "step %s%s", st->name, undo ? ", compensation" : "");
 	rc = plan_check_args(e, what, work->resource, work->operation, args, false, err);
-	if (rc == RC_OK)
-		st->args = args;
-	else
+	if (rc != RC_OK) {
 		free(args);
-	return rc;
+		return rc;
+	}
+	st->args = args;
+	t->jobs[step].written = 0; /* not with these arguments */
+	return RC_OK;
 }
 
 void call_dispatch(struct engine *e, struct job *job)
@@ -104,29 +106,39 @@ void call_sent(struct engine *e, struct agent *a, struct job *job)
 	job_retry_in(e, job, (timeout_ms(e, job) + CALL_GRACE_MS) * 1000);
 }
 
-/* ---- answers ---- */
+/* ---- outputs ---- */
 
-static size_t outputs_size(const struct saga *s)
+bool saga_keep_output(struct txn *t, size_t step, struct bytes output)
 {
-	size_t sum = 0;
+	struct saga *s = t->rec->saga;
+	size_t sum = output.size;
 
 	for (size_t i = 0; i < s->n_steps; i++)
-		sum += s->steps[i].output != NULL ? strlen(s->steps[i].output) : 0;
-	return sum;
+		if (i != step && s->steps[i].output != NULL)
+			sum += strlen(s->steps[i].output);
+	if (sum > OUTPUTS_MAX)
+		return false;
+	free(s->steps[step].output);
+	s->steps[step].output = mem_dup_bytes(output.data, output.size);
+	return true;
 }
+
+void saga_output_dropped(struct engine *e, struct txn *t)
+{
+	static const struct saga_news full = {
+		SAGA_EV_CANCEL, 0, "the outputs of all steps together are over 8 MiB", false};
+
+	saga_happen(e, t, &full);
+}
+
+/* ---- answers ---- */
 
 /* False if there is no room for it: it is dropped. */
 static bool keep_output(struct txn *t, size_t step, const struct result *r)
 {
-	struct saga_step *st = &t->rec->saga->steps[step];
-
-	if (r->output.size == 0 || st->state == STEP_UNDOING)
+	if (r->output.size == 0 || t->rec->saga->steps[step].state == STEP_UNDOING)
 		return true;
-	if (outputs_size(t->rec->saga) + r->output.size > OUTPUTS_MAX)
-		return false;
-	free(st->output);
-	st->output = mem_dup_bytes(r->output.data, r->output.size);
-	return true;
+	return saga_keep_output(t, step, r->output);
 }
 
 static enum saga_event event_of(enum result_kind kind)
@@ -168,8 +180,6 @@ static bool doubtful(const struct engine *e, const struct job *job, const struct
 
 static void take(struct engine *e, struct agent *a, struct job *job, const struct result *r)
 {
-	static const struct saga_news full = {
-		SAGA_EV_CANCEL, 0, "the outputs of all steps together are over 8 MiB", false};
 	struct txn *t = job->txn;
 	/* RETRY proves nothing: an agent says it for a resource that it cannot reach. */
 	const bool exact =
@@ -187,7 +197,7 @@ static void take(struct engine *e, struct agent *a, struct job *job, const struc
 	}
 	saga_attempt_over(e, t, &news, after_ms);
 	if (!kept)
-		saga_happen(e, t, &full);
+		saga_output_dropped(e, t);
 }
 
 void call_result(struct engine *e, struct agent *a, struct txn *t, const struct result *r)

@@ -74,7 +74,7 @@ static bool satisfied(const struct record *r, enum wait_for want)
 static void show_events(struct engine *e, struct waiter *w)
 {
 	history_flush(e, w->txn);
-	effects_events(e, w->txn->events_batch, w->client, w->txn->rec->gid, w->after);
+	effects_events(e, w->txn, w->client, w->txn->rec->gid, w->after);
 	waiter_free(e, w);
 }
 
@@ -353,13 +353,10 @@ void engine_events(struct engine *e, uint64_t client, const char *gid, uint64_t 
 	struct txn *t;
 
 	HASH_FIND_STR(e->txns, gid, t);
-	if (t == NULL) {
-		effects_events(e, 0, client, gid, after);
-		return;
-	}
-	if (wait_ms == 0 || record_finished(t->rec->state) || t->rec->events > after) {
-		history_flush(e, t);
-		effects_events(e, t->events_batch, client, gid, after);
+	if (t == NULL || wait_ms == 0 || record_finished(t->rec->state) || t->rec->events > after) {
+		if (t != NULL)
+			history_flush(e, t);
+		effects_events(e, t, client, gid, after);
 		return;
 	}
 	w = waiter_add(e, t, client, WAIT_FINISHED, wait_ms, true);

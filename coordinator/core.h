@@ -74,7 +74,7 @@ struct job {
 	 * NULL: anybody's. See call_silent. */
 	uint64_t doubt_us;
 	struct agent *doubted;
-	int written;           /* enum step_state that the journal was last given; 0: none */
+	int written; /* enum step_state that the journal was last given; 0: none */
 	struct job *prev, *next;
 };
 
@@ -168,6 +168,7 @@ struct effect {
 	uint64_t client;
 	bool events; /* the answer is the history of `text` after `after`, read then */
 	uint64_t after;
+	enum txn_state state; /* that it may tell; 0: what the journal has */
 	enum answer_code code;
 	char *json;
 	char *text;
@@ -252,8 +253,9 @@ void effects_record_step(struct engine *e, struct txn *t, size_t n, bool forced)
 void effects_stage_news(struct engine *e, struct txn *t);
 /* Stages something else that must be durable; gives the batch to wait for. */
 uint64_t effects_stage_forced(struct engine *e);
-/* Answers `client` with the history of `gid` when batch `batch` is durable. */
-void effects_events(struct engine *e, uint64_t batch, uint64_t client, const char *gid,
+/* Answers `client` with the history of `gid` when what is known of `t` now is durable;
+ * `t` is NULL for one that is not in memory. */
+void effects_events(struct engine *e, const struct txn *t, uint64_t client, const char *gid,
 		    uint64_t after);
 /* The batch that a reader of everything must wait for. */
 uint64_t effects_latest(const struct engine *e);
@@ -349,6 +351,10 @@ void call_result(struct engine *e, struct agent *a, struct txn *t, const struct 
  * ended without its word. */
 void call_silent(struct engine *e, struct job *job, struct agent *a);
 void call_orphaned(struct engine *e, struct job *job);
+/* Keeps what the action of a step gave; false if the outputs of all steps would be too much. */
+bool saga_keep_output(struct txn *t, size_t step, struct bytes output);
+/* … it was dropped: the saga cannot go on without it. */
+void saga_output_dropped(struct engine *e, struct txn *t);
 
 /* ---- groups.c: a step that is an atomic group ---- */
 
@@ -405,8 +411,10 @@ void history_drop(struct engine *e, struct txn *t);
 void history_say(struct engine *e, struct txn *t, const char *event, const char *reason);
 void history_step(struct engine *e, struct txn *t, size_t step, const char *event,
 		  const char *reason);
-/* Reads the history and answers now. */
-void history_answer(struct engine *e, uint64_t client, const char *gid, uint64_t after);
+/* Reads the history and answers now; `state` is one that may be told, if a newer one is not
+ * durable yet. */
+void history_answer(struct engine *e, uint64_t client, const char *gid, uint64_t after,
+		    enum txn_state state);
 
 /* ---- results.c: the agents' word ---- */
 

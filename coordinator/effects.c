@@ -145,11 +145,16 @@ uint64_t effects_stage_forced(struct engine *e)
 	return e->open->id;
 }
 
-void effects_events(struct engine *e, uint64_t batch, uint64_t client, const char *gid,
+void effects_events(struct engine *e, const struct txn *t, uint64_t client, const char *gid,
 		    uint64_t after)
 {
 	struct effect *x = mem_new(1, sizeof *x);
+	uint64_t batch = 0;
 
+	if (t != NULL) {
+		batch = t->batch > t->events_batch ? t->batch : t->events_batch;
+		x->state = t->rec->state;
+	}
 	x->client = client;
 	x->events = true;
 	x->after = after;
@@ -221,7 +226,7 @@ static void release(struct engine *e, struct effect *x)
 	struct job *job = x->job;
 
 	if (x->events)
-		history_answer(e, x->client, x->text, x->after);
+		history_answer(e, x->client, x->text, x->after, x->state);
 	else if (job == NULL)
 		e->clients_port.answer(e->clients_port.self, x->client, x->code, x->json, x->text);
 	else if (job->place == JOB_HELD && job->ticket == x->ticket)

@@ -113,13 +113,16 @@ static void take(struct engine *e, struct txn *t, size_t step, const struct reco
 {
 	struct saga_step *st = &t->rec->saga->steps[step];
 	struct saga_news news = {SAGA_EV_RETRY, step, group->reason, true};
+	bool kept = true;
+	char *output;
 
 	if (group->state == TXN_COMMITTED) {
 		news.event = SAGA_EV_DONE;
 		news.reason = NULL;
-		if (st->state != STEP_UNDOING) {
-			free(st->output);
-			st->output = gather_outputs(group);
+		if (st->state == STEP_DOING || (st->state == STEP_STUCK && !st->undo)) {
+			output = gather_outputs(group);
+			kept = saga_keep_output(t, step, (struct bytes){output, strlen(output)});
+			free(output);
 		}
 	} else if (group->state != TXN_ABORTED) {
 		news.event = SAGA_EV_HAZARD;
@@ -127,6 +130,8 @@ static void take(struct engine *e, struct txn *t, size_t step, const struct reco
 		news.event = SAGA_EV_REFUSED;
 	}
 	saga_attempt_over(e, t, &news, 0);
+	if (!kept)
+		saga_output_dropped(e, t);
 }
 
 void group_moved(struct engine *e, struct txn *group)

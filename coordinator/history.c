@@ -190,13 +190,14 @@ static void add_row(uint64_t n, uint64_t wall_us, const char *json, void *arg)
 }
 
 /* What the record of a plain transaction tells. */
-static void tell_plain(const struct record *r, uint64_t after, struct page *page)
+static void tell_plain(const struct record *r, enum txn_state state, uint64_t after,
+		       struct page *page)
 {
 	if (after < 1)
 		add_line(page, 1, r->seq, json_pack("{s:s}", "event", "begun"));
-	if (record_finished(r->state) && after < 2) {
+	if (record_finished(state) && after < 2) {
 		json_t *line = json_pack("{s:s, s:s}", "event", "finished", "status",
-					 record_status(r->state));
+					 record_status(state));
 
 		if (r->reason != NULL)
 			json_object_set_new(line, "reason", json_string(r->reason));
@@ -204,13 +205,14 @@ static void tell_plain(const struct record *r, uint64_t after, struct page *page
 	}
 }
 
-static char *build(struct engine *e, const struct record *r, uint64_t after, struct err *err)
+static char *build(struct engine *e, const struct record *r, enum txn_state state, uint64_t after,
+		   struct err *err)
 {
 	struct page page = {json_array(), after};
 	enum rc rc = RC_OK;
 
 	if (r->saga == NULL)
-		tell_plain(r, after, &page);
+		tell_plain(r, state, after, &page);
 	else
 		rc = e->journal.events(e->journal.self, r->seq, after, EVENTS_PAGE, add_row, &page,
 				       err);
@@ -219,10 +221,11 @@ static char *build(struct engine *e, const struct record *r, uint64_t after, str
 		return NULL;
 	}
 	return view_dump(json_pack("{s:o, s:I, s:s}", "events", page.list, "next",
-				   (json_int_t)page.last, "status", record_status(r->state)));
+				   (json_int_t)page.last, "status", record_status(state)));
 }
 
-void history_answer(struct engine *e, uint64_t client, const char *gid, uint64_t after)
+void history_answer(struct engine *e, uint64_t client, const char *gid, uint64_t after,
+		    enum txn_state state)
 {
 	struct record *stored = NULL;
 	const struct record *r = NULL;
@@ -236,8 +239,10 @@ void history_answer(struct engine *e, uint64_t client, const char *gid, uint64_t
 		r = t->rec;
 	else if ((rc = e->journal.find(e->journal.self, gid, &stored, &err)) == RC_OK)
 		r = stored;
+	if (r != NULL && (t == NULL || t->batch <= e->durable || state == 0))
+		state = r->state;
 	if (r != NULL)
-		json = build(e, r, after, &err);
+		json = build(e, r, state, after, &err);
 	if (json != NULL)
 		e->clients_port.answer(e->clients_port.self, client, ANSWER_OK, json, NULL);
 	else

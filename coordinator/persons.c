@@ -91,6 +91,21 @@ void engine_cancel(struct engine *e, uint64_t client, const char *gid, const cha
 
 /* ---- retry ---- */
 
+/* The stuck step's atomic group, if it is a hazard: a part of it was committed.  Only
+ * a person who has seen to that can close it; a new try would do that part twice. */
+static struct txn *hazard_of(struct engine *e, const struct txn *t, size_t step)
+{
+	char gid[GID_MAX + 1];
+	struct txn *group;
+
+	group_gid(t->rec, step, gid);
+	HASH_FIND_STR(e->txns, gid, group);
+	return group != NULL && t->rec->saga->steps[step].state == STEP_STUCK &&
+			       txn_is_stuck(group->rec->state)
+		       ? group
+		       : NULL;
+}
+
 /* True if the step had anything to try again. */
 static bool retry_step(struct engine *e, struct txn *t, size_t i, const char *reason)
 {
@@ -98,6 +113,8 @@ static bool retry_step(struct engine *e, struct txn *t, size_t i, const char *re
 	const struct saga_step *st = &t->rec->saga->steps[i];
 	struct job *job = &t->jobs[i];
 
+	if (hazard_of(e, t, i) != NULL)
+		return false;
 	if (st->state == STEP_STUCK) {
 		say(e, t, "retried", st->name, reason);
 		saga_happen(e, t, &again);
@@ -129,7 +146,8 @@ void engine_retry(struct engine *e, uint64_t client, const char *gid, const char
 	else
 		client_refuse(e, client, ANSWER_CONFLICT,
 			      "there is nothing to try again: no step is stuck or waits for its "
-			      "next attempt");
+			      "next attempt (an atomic group with a hazard is to be seen to, and "
+			      "forgotten)");
 }
 
 /* ---- resolve ---- */
@@ -155,13 +173,9 @@ static void forget_groups(struct engine *e, struct txn *t, uint64_t client, cons
 	bool any = false;
 
 	for (size_t i = 0; i < t->rec->saga->n_steps; i++) {
-		char gid[GID_MAX + 1];
-		struct txn *group;
+		struct txn *group = hazard_of(e, t, i);
 
-		group_gid(t->rec, i, gid);
-		HASH_FIND_STR(e->txns, gid, group);
-		if (group == NULL || t->rec->saga->steps[i].state != STEP_STUCK ||
-		    !txn_is_stuck(group->rec->state))
+		if (group == NULL)
 			continue;
 		say(e, t, "resolved", t->rec->saga->steps[i].name, reason);
 		txn_event(e, group, TXN_EV_FORGET, 0, reason);
@@ -195,8 +209,8 @@ static void skip(struct engine *e, struct txn *t, uint64_t client, const char *s
 		client_show(e, t, client);
 	else
 		client_refuse(e, client, ANSWER_CONFLICT,
-			      "no such step can be skipped: it must be stuck, or past the pivot "
-			      "and waiting for its next attempt");
+			      "no such step can be skipped: it must be stuck; or be named, and "
+			      "wait for its next attempt, past the pivot or in a rollback");
 }
 
 static void end(struct engine *e, struct txn *t, uint64_t client, bool committed,
@@ -263,9 +277,11 @@ static void told(struct engine *e, uint64_t client, struct txn *t, const struct 
 		client_refuse(e, client, ANSWER_CONFLICT, "this step is not pending");
 		return;
 	}
-	if (output != NULL) {
-		free(st->output);
-		st->output = mem_dup(output);
+	if (output != NULL &&
+	    !saga_keep_output(t, news->step, (struct bytes){output, strlen(output)})) {
+		client_refuse(e, client, ANSWER_INVALID,
+			      "the outputs of all steps together would be over 8 MiB");
+		return;
 	}
 	say(e, t, news->event == SAGA_EV_DONE ? "completed" : "failed", st->name, news->reason);
 	saga_told(e, t, news);

@@ -115,8 +115,11 @@ void job_result(struct engine *e, struct agent *a, const struct result *r)
 {
 	struct txn *t;
 
+	/* That a call was done is true in every epoch, as its key has none. */
+	const bool lasting = command_is_call(r->call) && r->kind == RESULT_DONE;
+
 	HASH_FIND_STR(e->txns, r->id.gid, t);
-	if (t == NULL || t->rec->epoch != r->id.epoch)
+	if (t == NULL || (t->rec->epoch != r->id.epoch && !lasting))
 		return; /* of a time that is over */
 	if (t->rec->saga != NULL || command_is_call(r->call)) {
 		if (t->rec->saga != NULL && command_is_call(r->call))

@@ -220,6 +220,8 @@ static void begin_attempt(struct engine *e, struct txn *t, size_t step)
 	if (work->kind == WORK_ATOMIC) {
 		rc = group_begin(e, t, step, &err);
 	} else if ((rc = call_render(e, t, step, &err)) == RC_OK) {
+		if (unwritten(t, step)) /* it leaves after its arguments are durable */
+			t->batch = effects_stage_forced(e);
 		job->resource = resource_need(e, work->resource);
 		effects_hold_job(e, job);
 	}

@@ -21,6 +21,7 @@
  *   PENDING → DONE, FAILED, DOING, LOST  acted, from outside, or too late
  *   DONE, LOST → UNDOING, KEPT           undo_next, when nothing after it is left
  *   UNDOING → UNDONE, STUCK              undid
+ *   DOING   → SKIPPED, UNDOING → KEPT    a person, while no attempt is under way
  *   STUCK   → DOING, UNDOING, DONE, UNDONE, FAILED, SKIPPED, KEPT   a person
  *
  * Facts that hold in each state stand in the table and in saga_valid. */
@@ -386,8 +387,10 @@ bool saga_may_skip(const struct saga *s, size_t step)
 
 	if (st->state == STEP_STUCK)
 		return st->undo || direction(s) != SAGA_RUNNING;
-	return direction(s) == SAGA_FINISHING && st->state == STEP_DOING && st->attempts > 0 &&
-	       !st->out;
+	if (st->out)
+		return false;
+	return st->state == STEP_UNDOING ||
+	       (direction(s) == SAGA_FINISHING && st->state == STEP_DOING);
 }
 
 /* ---- stepping ---- */
@@ -422,7 +425,7 @@ bool saga_step(struct saga *s, const struct saga_news *n)
 		unstick(s, n);
 	else if (n->event == SAGA_EV_SKIP) {
 		if (saga_may_skip(s, n->step))
-			set(st, STEP_SKIPPED);
+			set(st, st->state == STEP_UNDOING ? STEP_KEPT : STEP_SKIPPED);
 	} else if (n->event != SAGA_EV_AGAIN)
 		outcome(s, n);
 	if (!saga_over(s))

@@ -130,8 +130,8 @@ bool saga_over(const struct saga *s);
 /* True if an attempt of the step failed and the next one may be made after a pause. */
 bool saga_may_retry(const struct saga *s, size_t step);
 
-/* True if a person may skip the step: it is stuck, or is tried again and again in vain
- * past the pivot. */
+/* True if a person may skip the step: it is stuck; or, past the pivot or in a rollback,
+ * waits for its next attempt, perhaps for an agent that never comes. */
 bool saga_may_skip(const struct saga *s, size_t step);
 
 /* The work of the step's present direction. */
