@@ -9,6 +9,7 @@
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,6 +303,7 @@ int main(int argc, char **argv)
 	const uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000;
 	uint64_t events = 0;
 
+	signal(SIGABRT, sim_aborted);
 	log_set_level(getenv("SIM_LOG") != NULL ? LOG_DEBUG : (enum log_level)(LOG_ERROR + 1));
 	for (uint64_t seed = first; seed < first + count; seed++)
 		events += run(seed);
