@@ -70,7 +70,8 @@ void ledger_attempt(struct sim_saga *s, size_t step, bool undo, unsigned attempt
 {
 	struct sim_step *st = &s->steps[step];
 	const unsigned limit = undo ? st->undo_attempts : st->attempts;
-	const bool alone = (undo ? st->undo_db : st->db[0]) != 0; /* one agent has them all */
+	/* One agent has them all. */
+	const bool alone = !sim_exact(undo ? st->undo_db : st->db[0]);
 	const unsigned restarts = (unsigned)(sim_epoch - s->epoch);
 
 	st->begun[undo]++;

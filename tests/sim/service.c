@@ -45,7 +45,7 @@ static void later_ends(void *saga, uint64_t step)
 	if (st->later != LATER_OPEN)
 		return;
 	st->later = LATER_DONE;
-	if (!plot_past_pivot(s, step) && sim_rand(4) == 0)
+	if (plot_past_pivot(s, step) ? sim_chance(250) : sim_rand(4) == 0)
 		st->later = LATER_FAILED;
 	sim_note("service: step s%zu of %s ends, %s", (size_t)step, s->gid,
 		 st->later == LATER_DONE ? "done" : "failed");
@@ -54,8 +54,11 @@ static void later_ends(void *saga, uint64_t step)
 	sagas_tell_later(s, step);
 }
 
+/* Past the pivot what has failed may be begun anew. */
 static enum result_kind act_later(struct job *j)
 {
+	if (j->st->later == LATER_FAILED && plot_past_pivot(j->saga, j->step))
+		j->st->later = LATER_NONE;
 	switch (j->st->later) {
 	case LATER_NONE:
 		j->st->later = LATER_OPEN;

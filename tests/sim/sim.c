@@ -25,8 +25,9 @@ bool sim_healing;
 static bool over; /* nothing starts any more */
 static uint64_t engine_wake_us, agent_wake_us[SIM_AGENTS];
 
-/* Which databases each agent serves; db 0 has two agents. */
-static const size_t serves[SIM_AGENTS][SIM_DBS + 1] = {{0, SIM_DBS}, {1, 2, SIM_DBS}, {0, SIM_DBS}};
+/* Which databases each agent serves; the exact ones have two agents. */
+static const size_t serves[SIM_AGENTS][SIM_DBS + 1] = {
+	{0, SIM_DBS}, {1, 2, SIM_DBS}, {0, 1, SIM_DBS}};
 
 void sim_describe(size_t db, struct resource_info *info)
 {
