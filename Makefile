@@ -34,12 +34,12 @@ SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim sim-mutants demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
 help:          ## this list
-	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 all: deps      ## install what is missing, then build the three programs under build/
 	@$(MAKE) --no-print-directory -j$$(nproc) programs
 programs: $(BINS)
@@ -55,6 +55,8 @@ test: deps     ## the whole suite, on real PostgreSQL servers of its own
 sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failing one is printed
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
+sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice (SEEDS=3000)
+	@tests/sim/mutants.sh $(B) $(or $(SEEDS),3000) $(MUTANT)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark

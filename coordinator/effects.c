@@ -171,6 +171,7 @@ void effects_hold_job(struct engine *e, struct job *job)
 {
 	struct effect *x = mem_new(1, sizeof *x);
 
+	assert(job->place == JOB_IDLE || job->place == JOB_HELD); /* it is in no list */
 	job->place = JOB_HELD;
 	job->ticket = ++e->last_ticket;
 	x->job = job;

@@ -127,6 +127,13 @@ void sim_note(const char *fmt, ...)
 	notes[notes_size] = '\0';
 }
 
+/* An assertion of the programs failed, which has said so: whose history it was. */
+void sim_aborted(int signal)
+{
+	(void)signal;
+	sim_fail("an assertion failed");
+}
+
 void sim_fail(const char *fmt, ...)
 {
 	va_list ap;

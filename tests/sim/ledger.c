@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { FORGOTTEN = 3 /* attempts, by one restart */ };
+
 #define IN(s) (1u << STEP_##s)
 
 static bool in(const struct saga_step *st, unsigned states)
@@ -60,6 +62,28 @@ void ledger_check_args(const struct sim_saga *s, size_t step, bool undo, const c
 		sim_fail("%s: step s%zu is called with %.*s, %d is to be passed", s->gid, step,
 			 (int)size, args, want);
 	json_decref(all);
+}
+
+/* The number grows, and keeps to the limit.  What a restart may forget of it is what
+ * began shortly before; a person may ask for all of it again. */
+void ledger_attempt(struct sim_saga *s, size_t step, bool undo, unsigned attempt)
+{
+	struct sim_step *st = &s->steps[step];
+	const unsigned limit = undo ? st->undo_attempts : st->attempts;
+	/* One agent has them all. */
+	const bool alone = !sim_exact(undo ? st->undo_db : st->db[0]);
+	const unsigned restarts = (unsigned)(sim_epoch - s->epoch);
+
+	st->begun[undo]++;
+	if (restarts == 0 && attempt <= st->last[undo] && alone)
+		sim_fail("%s: attempt %u of step s%zu, and %u was before", s->gid, attempt, step,
+			 st->last[undo]);
+	st->last[undo] = attempt;
+	if ((!undo && plot_past_pivot(s, step)) || s->resolved || st->worded)
+		return;
+	if (st->begun[undo] > (limit + FORGOTTEN * restarts) * (1 + s->retried))
+		sim_fail("%s: step s%zu, attempt %u, and there are to be %u", s->gid, step,
+			 st->begun[undo], limit);
 }
 
 /* ---- effects ---- */

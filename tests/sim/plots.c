@@ -33,7 +33,8 @@ static void draw_undo(struct sim_step *st)
 {
 	if (sim_rand(8) == 0)
 		return;
-	st->undo = st->group ? SIM_UNDO_GROUP : SIM_UNDO_CALL;
+	st->undo = st->group && sim_rand(4) != 0 ? SIM_UNDO_GROUP : SIM_UNDO_CALL;
+	st->undo_db = st->group ? sim_rand(SIM_DBS) : st->db[0];
 	st->undo_attempts = (unsigned)(1 + sim_rand(6));
 	if (sim_rand(5) == 0)
 		st->undo_fails_until_us = sim_rand(FOREVER_US);
@@ -126,7 +127,9 @@ static void add_undo(struct text *t, const struct sim_step *st, size_t step)
 	if (st->undo == SIM_UNDO_GROUP)
 		add_group(t, st, "back");
 	else
-		add(t, "operation: undo, args: {id: \"${steps.s%zu.output.id}\"}, ", step);
+		add(t,
+		    "resource: db%zu, operation: undo, args: {id: \"${steps.s%zu.output.id}\"}, ",
+		    st->undo_db, step);
 	add(t, "timeout: %ums, retry: {attempts: %u, first: 50ms, max: 1s}}, ", st->timeout_ms,
 	    st->undo_attempts);
 }

@@ -85,6 +85,8 @@ static void submit(struct sim_saga *s)
 
 	given.definition_size = plot_text(s, text, sizeof text);
 	if (!s->submitted)
+		s->epoch = sim_epoch;
+	if (!s->submitted)
 		sim_note("client: submits %s: %s", s->gid, text);
 	s->submitted = true;
 	engine_submit(sim_engine, ask(s), &given);
@@ -104,6 +106,12 @@ static void complete(struct sim_saga *s, size_t step, bool done)
 		engine_fail(sim_engine, ask(s), s->gid, name, "it failed");
 }
 
+static void retry(struct sim_saga *s)
+{
+	s->retried++;
+	engine_retry(sim_engine, ask(s), s->gid, NULL, "perhaps it works now");
+}
+
 /* A person looks at the databases and says what became of the pivot. */
 static void say_the_truth(struct sim_saga *s)
 {
@@ -113,7 +121,7 @@ static void say_the_truth(struct sim_saga *s)
 	if (r != NULL && r->state == TXN_SAGA_RUN_STUCK && s->pivot >= 0 && p->later != LATER_OPEN)
 		complete(s, (size_t)s->pivot, p->acts > 0);
 	else
-		engine_retry(sim_engine, ask(s), s->gid, NULL, "it is repaired");
+		retry(s);
 }
 
 /* More than the person knows. */
@@ -151,7 +159,7 @@ static void say_a_word(struct sim_saga *s)
 	if (sim_healing && s->stuck && sim_healing_since_us() > LOOK_AFTER_US)
 		say_the_truth(s);
 	else if ((sim_healing && s->stuck) || sim_rand(3) == 0)
-		engine_retry(sim_engine, ask(s), s->gid, NULL, "perhaps it works now");
+		retry(s);
 	else if (sim_healing)
 		engine_get(sim_engine, ask(s), s->gid, 0);
 	else if (s->meddled)

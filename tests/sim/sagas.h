@@ -22,6 +22,7 @@ struct sim_step {
 	bool group; /* else a call */
 	size_t n_branches, db[2];
 	enum sim_undo undo;
+	size_t undo_db; /* of a call */
 	bool after[SIM_STEPS];
 	int from; /* whose output is an argument of the call; SIM_NONE */
 	bool pending, has_when, omitted;
@@ -30,7 +31,8 @@ struct sim_step {
 
 	/* the ledger */
 	unsigned acts, undos;
-	bool undone; /* an undo has come: the action must not act any more */
+	unsigned begun[2], last[2]; /* attempts of the action and the undo; the newest's number */
+	bool undone;                /* an undo has come: the action must not act any more */
 	enum sim_later later;
 	char act_try[GID_MAX + 1], undo_try[GID_MAX + 1]; /* of a group: which committed */
 
@@ -49,6 +51,8 @@ struct sim_saga {
 	struct sim_step steps[SIM_STEPS];
 
 	bool submitted, ended, stuck;
+	uint64_t epoch;   /* in which it was submitted */
+	unsigned retried; /* how often a person asked for it */
 	enum told told;
 	bool resolved; /* a person ended it as it was: what is left is the person's */
 };
@@ -77,6 +81,8 @@ struct sim_step *ledger_step(const char *gid, const char *step, struct sim_saga 
 /* What a call is given must be what the plot says. */
 void ledger_check_args(const struct sim_saga *s, size_t step, bool undo, const char *args,
 		       size_t size);
+/* An attempt of its call begins. */
+void ledger_attempt(struct sim_saga *s, size_t step, bool undo, unsigned attempt);
 /* The action has its effect; the compensation has (also one that finds nothing to do). */
 void ledger_acts(struct sim_saga *s, size_t step);
 void ledger_undoes(struct sim_saga *s, size_t step);

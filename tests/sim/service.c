@@ -20,7 +20,8 @@ struct job {
 	struct sim_step *st;
 	size_t step;
 	bool undo, ended;
-	bool late; /* it took longer than it may */
+	bool elsewhere; /* what the undo takes back was not done here */
+	bool late;      /* it took longer than it may */
 	uint64_t crashes;
 	adapter_done_fn done;
 	void *arg;
@@ -44,7 +45,7 @@ static void later_ends(void *saga, uint64_t step)
 	if (st->later != LATER_OPEN)
 		return;
 	st->later = LATER_DONE;
-	if (!plot_past_pivot(s, step) && sim_rand(4) == 0)
+	if (plot_past_pivot(s, step) ? sim_chance(250) : sim_rand(4) == 0)
 		st->later = LATER_FAILED;
 	sim_note("service: step s%zu of %s ends, %s", (size_t)step, s->gid,
 		 st->later == LATER_DONE ? "done" : "failed");
@@ -53,8 +54,11 @@ static void later_ends(void *saga, uint64_t step)
 	sagas_tell_later(s, step);
 }
 
+/* Past the pivot what has failed may be begun anew. */
 static enum result_kind act_later(struct job *j)
 {
+	if (j->st->later == LATER_FAILED && plot_past_pivot(j->saga, j->step))
+		j->st->later = LATER_NONE;
 	switch (j->st->later) {
 	case LATER_NONE:
 		j->st->later = LATER_OPEN;
@@ -82,8 +86,8 @@ static enum result_kind act(struct job *j)
 
 static enum result_kind undo(struct job *j)
 {
-	if (sim_exact(j->c->db) && j->st->undone)
-		return RESULT_DONE;
+	if (sim_exact(j->c->db) && (j->st->undone || (j->st->group && !j->elsewhere)))
+		return RESULT_DONE; /* it was undone, or there is no mark of it */
 	if (j->st->later == LATER_OPEN)
 		j->st->later = LATER_STOPPED;
 	ledger_undoes(j->saga, j->step);
@@ -186,6 +190,7 @@ void service_call(void *client, const struct adapter_call *call, adapter_done_fn
 	j->st = ledger_step(call->gid, call->step, &j->saga);
 	j->step = (size_t)(j->st - j->saga->steps);
 	j->undo = call->undo;
+	j->elsewhere = call->elsewhere;
 	j->crashes = db_crashes[j->c->db];
 	j->done = done;
 	j->arg = arg;
@@ -193,10 +198,11 @@ void service_call(void *client, const struct adapter_call *call, adapter_done_fn
 	jobs = j;
 	sim_note("db %zu: %s s%zu of %s begins, attempt %" PRIu32, j->c->db,
 		 j->undo ? "undo" : "do", j->step, j->saga->gid, call->attempt);
-	if (j->st->group || j->st->db[0] != j->c->db ||
+	if ((j->st->group && !j->undo) || (j->undo ? j->st->undo_db : j->st->db[0]) != j->c->db ||
 	    strcmp(call->operation, j->undo ? "undo" : "act") != 0)
 		sim_fail("%s: step s%zu is called at db %zu, as %s", j->saga->gid, j->step,
 			 j->c->db, call->operation);
+	ledger_attempt(j->saga, j->step, j->undo, call->attempt);
 	ledger_check_args(j->saga, j->step, j->undo, call->args.data, call->args.size);
 	for (const struct job *o = j->next; o != NULL; o = o->next)
 		if (!o->ended && !o->c->gone && o->c == j->c && o->st == j->st)

@@ -9,6 +9,7 @@
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,8 +25,9 @@ bool sim_healing;
 static bool over; /* nothing starts any more */
 static uint64_t engine_wake_us, agent_wake_us[SIM_AGENTS];
 
-/* Which databases each agent serves; db 0 has two agents. */
-static const size_t serves[SIM_AGENTS][SIM_DBS + 1] = {{0, SIM_DBS}, {1, 2, SIM_DBS}, {0, SIM_DBS}};
+/* Which databases each agent serves; the exact ones have two agents. */
+static const size_t serves[SIM_AGENTS][SIM_DBS + 1] = {
+	{0, SIM_DBS}, {1, 2, SIM_DBS}, {0, 1, SIM_DBS}};
 
 void sim_describe(size_t db, struct resource_info *info)
 {
@@ -302,6 +304,7 @@ int main(int argc, char **argv)
 	const uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000;
 	uint64_t events = 0;
 
+	signal(SIGABRT, sim_aborted);
 	log_set_level(getenv("SIM_LOG") != NULL ? LOG_DEBUG : (enum log_level)(LOG_ERROR + 1));
 	for (uint64_t seed = first; seed < first + count; seed++)
 		events += run(seed);

@@ -40,6 +40,7 @@ bool sim_next(uint64_t until_us); /* runs one event; false: none before */
 void sim_clock_fini(void);
 void sim_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The history breaks a rule: says which and ends the process with status 1. */
+void sim_aborted(int signal); /* for SIGABRT */
 void sim_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 /* ---- store.c ---- */

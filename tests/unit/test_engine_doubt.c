@@ -174,6 +174,37 @@ START_TEST(cancel_that_came_too_late_does_not_hold_up_what_is_past_the_pivot)
 }
 END_TEST
 
+START_TEST(call_past_the_pivot_that_is_failed_from_outside_is_tried_again)
+{
+	submit(WORKFLOW(CALL("pay", "pivot: true, ") CALL("one", "after: [pay], ")));
+	SAY("a0", "pay", DONE);
+	sync();
+	world_pipe_lost("a0");
+	engine_fail(w.e, 5, "g", "one", "no paper");
+	sync();
+	ck_assert_str_eq(world_answer(5)->status, "committing");
+	world_pass(10000); /* what was under way is not waited for any more */
+	world_two_agents();
+	ck_assert_uint_eq(SENT("one", DO), 2);
+	SAY("a0", "one", DONE);
+	sync();
+	STATUS("committed");
+}
+END_TEST
+
+START_TEST(group_that_is_under_way_is_not_ended_from_outside)
+{
+	submit(WORKFLOW("{name: both, atomic: [{name: take, resource: r0, operation: op, args: {x: "
+			"1}}], compensate: none}, "));
+	engine_complete(w.e, 5, "g", "both", NULL);
+	engine_fail(w.e, 6, "g", "both", "no paper");
+	sync();
+	ck_assert_int_eq(world_answer(5)->code, ANSWER_CONFLICT);
+	ck_assert_int_eq(world_answer(6)->code, ANSWER_CONFLICT);
+	STATUS("running");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("engine_doubt");
@@ -187,6 +218,8 @@ int main(void)
 	tcase_add_test(tc, what_a_restart_concludes_is_durable_before_it_is_sent);
 	tcase_add_test(tc, group_is_undone_by_a_group_of_its_own_when_a_restart_begins_it);
 	tcase_add_test(tc, cancel_that_came_too_late_does_not_hold_up_what_is_past_the_pivot);
+	tcase_add_test(tc, call_past_the_pivot_that_is_failed_from_outside_is_tried_again);
+	tcase_add_test(tc, group_that_is_under_way_is_not_ended_from_outside);
 	suite_add_tcase(s, tc);
 	return suite_run(s, NULL, NULL);
 }
