@@ -18,7 +18,7 @@ enum {
 	ALL_S = 120,
 	/* What the coordinator may keep over what it had when idle: the cache of reads, tables
 	 * that grew.  Ten thousand sagas in flight take some 20 MiB. */
-	KEPT_KIB = 6 << 10,
+	KEPT_KIB = 8 << 10,
 };
 
 static const char flow[] =

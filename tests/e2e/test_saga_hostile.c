@@ -106,7 +106,7 @@ static const struct runaway {
 	 "memory"},
 	{"nested", "(function() local t = {} for i = 1, 5000 do t = {t} end return t end)()",
 	 "deep"},
-	{"circle", "(function() local t = {} t.t = t return t end)()", "deep"},
+	{"circle", "(function() local t = {} t.t = t return t end)()", "itself"},
 	{"shout", "string.upper(input.big .. input.big)", "memory"},
 	{"joined", "input.big .. input.big", "memory"},
 	{"missing", "input.big.at.all .. 'x'", "missing"},
