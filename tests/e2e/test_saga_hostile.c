@@ -272,7 +272,7 @@ static const struct flooding {
 	{"http-silent", ONE("web", "silent"), "time"},
 	{"http-drips", ONE("web", "drip"), "time"},
 	{"http-flood", ONE("web", "flood"), "too big"},
-	{"http-heads", ONE("web", "heads"), "too big"},
+	{"http-heads", ONE("web", "heads"), "headers are too big"},
 	{"http-resets", ONE("web", "reset"), ""},
 };
 enum { FLOODS = sizeof floods / sizeof floods[0] };
