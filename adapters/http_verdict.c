@@ -1,6 +1,7 @@
 /* http_verdict.c - see http_verdict.h. */
 #include "adapters/http_verdict.h"
 
+#include "adapters/http_exchange.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -55,12 +56,15 @@ static char *words_of(const struct http_exchange *x, const struct http_secrets *
 {
 	json_t *json = x->body_size > 0 ? json_loadb(x->body, x->body_size, 0, NULL) : NULL;
 	char *text = words_in_json(json), *clean;
+	size_t size;
 
 	json_decref(json);
 	if (text == NULL)
 		text = mem_dup(x->body != NULL ? x->body : "");
+	for (size = strlen(text); size > 0 && strchr(" \t\r\n", text[size - 1]) != NULL; size--)
+		text[size - 1] = '\0';
 	/* Redacted before it is cut: a cut through a secret would hide it from view. */
-	clean = http_secrets_redact(secrets, text, strlen(text), EXCERPT_MAX);
+	clean = http_secrets_redact(secrets, text, size, EXCERPT_MAX);
 	free(text);
 	return clean;
 }
@@ -85,7 +89,10 @@ static void judge_failure(struct http_verdict *v, const struct http_exchange *x,
 {
 	v->end = x->sent ? HTTP_UNKNOWN : HTTP_RETRY;
 	v->clean = !x->sent;
-	if (x->too_big)
+	if (x->header_bytes > HTTP_ANSWER_HEADERS_MAX)
+		say(v, secrets, "the answer's headers are too big: at most %d bytes are read",
+		    HTTP_ANSWER_HEADERS_MAX);
+	else if (x->too_big)
 		say(v, secrets, "the answer (%ld) is too big: at most %d bytes are read", x->status,
 		    PAYLOAD_MAX);
 	else

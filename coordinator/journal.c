@@ -93,7 +93,10 @@ enum rc journal_replay(struct journal *j, workflow_fn workflow, resource_fn reso
 
 	if (rc == RC_OK)
 		rc = reader_resources(j->reader, resource, arg, err);
-	return rc == RC_OK ? reader_unfinished(j->reader, each, arg, err) : rc;
+	if (rc == RC_OK)
+		rc = reader_unfinished(j->reader, each, arg, err);
+	reader_forget_pages(j->reader);
+	return rc;
 }
 
 void journal_start(struct journal *j, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),

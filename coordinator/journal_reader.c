@@ -68,6 +68,11 @@ void reader_close(struct reader *rd)
 	free(rd);
 }
 
+void reader_forget_pages(struct reader *rd)
+{
+	sqlite3_db_release_memory(rd->db);
+}
+
 /* ---- one ---- */
 
 /* An index has it, its table has not. */

@@ -260,15 +260,24 @@ void engine_resolve(struct engine *e, uint64_t client, const char *gid, enum res
 
 /* ---- the end of a pending call ---- */
 
+/* A service may be quicker than the answer of its agent, or that answer may be lost: a call
+ * that was or may have been sent can be pending.  A group cannot: its transaction decides. */
+static bool may_be_pending(const struct saga *s, size_t step)
+{
+	const struct saga_step *st = &s->steps[step];
+
+	return st->state == STEP_PENDING ||
+	       (st->state == STEP_DOING && s->def->steps[step].action.kind == WORK_CALL &&
+		(st->out || st->maybe));
+}
+
 static void told(struct engine *e, uint64_t client, struct txn *t, const struct saga_news *news,
 		 const char *output)
 {
 	struct saga_step *st = &t->rec->saga->steps[news->step];
-	/* A service may be quicker than the answer of its agent; and may say it twice.
-	 * (What becomes of an atomic group its own votes decide.) */
-	const bool pending = st->state == STEP_PENDING ||
-			     (st->state == STEP_DOING && st->out && st->operation != NULL);
+	const bool pending = may_be_pending(t->rec->saga, news->step);
 
+	/* It may be said twice. */
 	if (st->state == (news->event == SAGA_EV_DONE ? STEP_DONE : STEP_FAILED)) {
 		client_show(e, t, client);
 		return;

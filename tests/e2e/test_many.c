@@ -3,6 +3,7 @@
  * MANY_STOP_S (3) is for how many seconds the agents are stopped: `make test` is quick, by
  * hand it is 60 or more.  MANY (10000) is how many there are.  What is asserted does not
  * depend on time; rates and sizes are printed. */
+#include "tests/lib/http_stub.h"
 #include "tests/lib/team.h"
 
 #include <pthread.h>
@@ -15,10 +16,12 @@ enum {
 	CLIENTS = 8,
 	STEPS = 3,
 	WARM = 500,
+	BUSY = 500, /* sagas that a busy service turns away */
+	ROUNDS = 3, /* and how often, about */
 	ALL_S = 120,
 	/* What the coordinator may keep over what it had when idle: the cache of reads, tables
 	 * that grew.  Ten thousand sagas in flight take some 20 MiB. */
-	KEPT_KIB = 6 << 10,
+	KEPT_KIB = 8 << 10,
 };
 
 static const char flow[] =
@@ -199,6 +202,42 @@ START_TEST(ten_thousand_survive_the_death_of_everybody)
 }
 END_TEST
 
+/* The agent is there, and the service behind it says "come back in a second". */
+START_TEST(busy_service_is_asked_no_more_often_than_it_says)
+{
+	struct http_stub *till = http_stub_new();
+	char *resources = textf("  till:\n"
+				"    adapter: http\n"
+				"    base: http://127.0.0.1:%d\n"
+				"    operations: {take: {call: {path: /take}}}\n",
+				http_stub_port(till));
+	const int64_t began = clock_ms();
+	int64_t ms;
+	long tried;
+
+	RULE(till, .path = "/take", .status = 429, .headers = "Retry-After: 1\r\n");
+	team_start(NULL);
+	team_agent("agent", resources);
+	team_await("till");
+	team_publish("workflow: chain\n"
+		     "input: [n]\n"
+		     "steps:\n"
+		     "  - {name: take, resource: till, operation: take, compensate: none,\n"
+		     "     retry: {attempts: 1000, first: 1ms, max: 1s}}\n");
+	submit('t', BUSY);
+	WAIT_FOR(ALL_S, attempts() >= ROUNDS * BUSY);
+	tried = attempts();
+	ms = clock_ms() - began;
+	printf("many: %d sagas at a busy service, %ld attempts in %d ms\n", BUSY, tried, (int)ms);
+	ck_assert_int_le(tried, BUSY * (ms / 1000 + 1));
+	ck_assert_int_eq(team_stat("now", "running"), BUSY);
+	RULE(till, .path = "/take");
+	all_committed(BUSY);
+	http_stub_free(till);
+	free(resources);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("many");
@@ -208,5 +247,6 @@ int main(void)
 	tcase_set_timeout(c, 240 + wanted("MANY_STOP_S", 3));
 	tcase_add_test(c, ten_thousand_wait_for_their_agents_and_all_finish);
 	tcase_add_test(c, ten_thousand_survive_the_death_of_everybody);
+	tcase_add_test(c, busy_service_is_asked_no_more_often_than_it_says);
 	return suite_run(s, NULL, NULL);
 }

@@ -35,8 +35,10 @@ static void *ask_health(void *arg)
 	longest_ms = 0;
 	while (!atomic_load(&over)) {
 		const int64_t began = clock_ms();
+		struct response r = rest_send(team.url, "GET", "/healthz", NULL, -1, 60000);
 
-		team_ask("GET", "/healthz", NULL, 200);
+		NEED(r.status == 200, "no answer: %ld", r.status);
+		response_free(&r);
 		if (clock_ms() - began > longest_ms)
 			longest_ms = clock_ms() - began;
 		harness_pause();
@@ -80,7 +82,7 @@ static void others_end(void)
 	}
 }
 
-/* It is rolled back, and each of `words` (parted by |, any one of them) is in the reason. */
+/* It is rolled back, and its reason says so. */
 static void undone_because(const char *gid, const char *word)
 {
 	char *path = textf("/v1/transactions/%s", gid);
@@ -106,7 +108,7 @@ static const struct runaway {
 	 "memory"},
 	{"nested", "(function() local t = {} for i = 1, 5000 do t = {t} end return t end)()",
 	 "deep"},
-	{"circle", "(function() local t = {} t.t = t return t end)()", "deep"},
+	{"circle", "(function() local t = {} t.t = t return t end)()", "itself"},
 	{"shout", "string.upper(input.big .. input.big)", "memory"},
 	{"joined", "input.big .. input.big", "memory"},
 	{"missing", "input.big.at.all .. 'x'", "missing"},
@@ -272,7 +274,7 @@ static const struct flooding {
 	{"http-silent", ONE("web", "silent"), "time"},
 	{"http-drips", ONE("web", "drip"), "time"},
 	{"http-flood", ONE("web", "flood"), "too big"},
-	{"http-heads", ONE("web", "heads"), "too big"},
+	{"http-heads", ONE("web", "heads"), "headers are too big"},
 	{"http-resets", ONE("web", "reset"), ""},
 };
 enum { FLOODS = sizeof floods / sizeof floods[0] };

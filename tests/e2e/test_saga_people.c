@@ -79,7 +79,7 @@ static void get_stuck(const char *gid)
 	says("/pay", 422);
 	says("/release", 500);
 	SETTLE(4, "stuck", "submit", "book", "--gid", gid);
-	SETTLE(4, "the desk says no", "show", gid);
+	SETTLE(4, "the desk says no\n", "show", gid);
 	SETTLE(0, gid, "list", "--status", "stuck");
 	SETTLE(0, "stuck", "stats");
 	ck_assert_int_eq(team_stat("now", "stuck"), 1);
