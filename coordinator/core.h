@@ -74,7 +74,7 @@ struct job {
 	 * NULL: anybody's. See call_silent. */
 	uint64_t doubt_us;
 	struct agent *doubted;
-	int written;           /* enum step_state that the journal was last given; 0: none */
+	int written; /* enum step_state that the journal was last given; 0: none */
 	struct job *prev, *next;
 };
 
