@@ -73,15 +73,34 @@ char *duration_format(uint64_t ms, char out[DURATION_TEXT_MAX])
 	return out;
 }
 
+/* `width` digits and what comes after them. */
+static char *put_number(char *at, unsigned n, int width, char after)
+{
+	for (int i = width - 1; i >= 0; i--, n /= 10)
+		at[i] = (char)('0' + n % 10);
+	at[width] = after;
+	return at + width + 1;
+}
+
+/* By hand, because every answer has two or three, and strftime takes its time. */
 char *time_format(uint64_t wall_us, char out[32])
 {
 	const time_t seconds = (time_t)(wall_us / 1000000);
 	struct tm tm;
-	size_t used;
+	char *at = out;
 
 	gmtime_r(&seconds, &tm);
-	used = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(out + used, 32 - used, ".%06uZ", (unsigned)(wall_us % 1000000));
+	if (tm.tm_year > 9999 - 1900)
+		at += snprintf(at, 12, "%d-", tm.tm_year + 1900);
+	else
+		at = put_number(at, (unsigned)tm.tm_year + 1900, 4, '-');
+	at = put_number(at, (unsigned)tm.tm_mon + 1, 2, '-');
+	at = put_number(at, (unsigned)tm.tm_mday, 2, 'T');
+	at = put_number(at, (unsigned)tm.tm_hour, 2, ':');
+	at = put_number(at, (unsigned)tm.tm_min, 2, ':');
+	at = put_number(at, (unsigned)tm.tm_sec, 2, '.');
+	at = put_number(at, (unsigned)(wall_us % 1000000), 6, 'Z');
+	*at = '\0';
 	return out;
 }
 

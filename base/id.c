@@ -1,8 +1,6 @@
 /* id.c - see id.h. */
 #include "base/id.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -32,13 +30,26 @@ bool id_valid_plain(const char *id, size_t max)
 	return all_in(id, max, false);
 }
 
+static char *put_hex(char *at, uint64_t n, int digits)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	for (int i = digits - 1; i >= 0; i--, n >>= 4)
+		at[i] = hex[n & 15];
+	return at + digits;
+}
+
 void id_make_gid(uint64_t wall_us, char out[GID_MAX + 1])
 {
 	unsigned char r[10];
+	char *at = out;
 
 	/* Ten bytes never block or come short once the kernel's pool is up (getrandom(2)). */
 	if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
 		abort();
-	snprintf(out, GID_MAX + 1, "%014" PRIx64 "-%02x%02x%02x%02x%02x%02x%02x%02x%02x%02x",
-		 wall_us, r[0], r[1], r[2], r[3], r[4], r[5], r[6], r[7], r[8], r[9]);
+	at = put_hex(at, wall_us, 14);
+	*at++ = '-';
+	for (size_t i = 0; i < sizeof r; i++)
+		at = put_hex(at, r[i], 2);
+	*at = '\0';
 }

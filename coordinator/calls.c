@@ -30,13 +30,14 @@ enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *er
 	const bool undo = st->state == STEP_UNDOING;
 	const struct work *work = undo ? &w->steps[step].undo : &w->steps[step].action;
 	char what[NAME_MAX_LEN + 40], *args;
-	struct workflow_data data;
-	json_t *input;
+	struct workflow_data data = {0};
+	json_t *input = NULL;
 	enum rc rc;
 
 	if (st->args != NULL)
 		return RC_OK;
-	data = saga_data(t, &input);
+	if (work->args != NULL) /* else nothing is read */
+		data = saga_data(t, &input);
 	rc = workflow_args(w, step, undo, &data, &args, err);
 	json_decref(input);
 	if (rc != RC_OK)

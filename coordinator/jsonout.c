@@ -30,10 +30,17 @@ void out_close(struct jsonbuf *b, char bracket)
 
 void out_key(struct jsonbuf *b, const char *key)
 {
+	const size_t size = strlen(key);
+	char *at;
+
 	comma(b);
-	jsonbuf_raw(b, "\"", 1);
-	jsonbuf_raw(b, key, strlen(key));
-	jsonbuf_raw(b, "\":", 2);
+	at = jsonbuf_room(b, size + 3);
+	if (at == NULL)
+		return;
+	*at = '"';
+	memcpy(at + 1, key, size);
+	memcpy(at + 1 + size, "\":", 2);
+	b->size += size + 3;
 }
 
 void out_item(struct jsonbuf *b, const char *json)
@@ -63,9 +70,32 @@ static void put_plain(struct jsonbuf *b, const char *text, size_t size)
 	free(plain);
 }
 
+/* A string of ASCII without anything to escape, as nearly all are, in one pass; false:
+ * it is another one, and nothing was written. */
+static bool put_simple(struct jsonbuf *b, const char *text, size_t size)
+{
+	char *at = jsonbuf_room(b, size + 2);
+
+	if (at == NULL)
+		return true;
+	*at++ = '"';
+	for (size_t i = 0; i < size; i++) {
+		const unsigned char c = (unsigned char)text[i];
+
+		if (c < 0x20 || c >= 0x80 || c == '"' || c == '\\')
+			return false;
+		*at++ = (char)c;
+	}
+	*at = '"';
+	b->size += size + 2;
+	return true;
+}
+
 void out_part(struct jsonbuf *b, const char *key, const char *text, size_t size)
 {
 	out_key(b, key);
+	if (put_simple(b, text, size))
+		return;
 	if (is_utf8(text, size))
 		jsonbuf_string(b, text, size);
 	else

@@ -6,17 +6,26 @@
 #include <stdlib.h>
 #include <string.h>
 
-void jsonbuf_raw(struct jsonbuf *b, const char *bytes, size_t size)
+char *jsonbuf_room(struct jsonbuf *b, size_t size)
 {
 	if (b->over || size > b->max - b->size) {
 		b->over = true;
-		return;
+		return NULL;
 	}
 	if (b->size + size + 1 > b->room) {
 		b->room = 2 * b->room > b->size + size + 1 ? 2 * b->room : b->size + size + 256;
 		b->text = mem_grow(b->text, b->room, 1);
 	}
-	memcpy(b->text + b->size, bytes, size);
+	return b->text + b->size;
+}
+
+void jsonbuf_raw(struct jsonbuf *b, const char *bytes, size_t size)
+{
+	char *at = jsonbuf_room(b, size);
+
+	if (at == NULL)
+		return;
+	memcpy(at, bytes, size);
 	b->size += size;
 }
 
@@ -130,7 +139,7 @@ char *jsonbuf_take(struct jsonbuf *b)
 {
 	char *text = b->text != NULL ? b->text : mem_new(1, 1);
 
-	text[b->size] = '\0'; /* jsonbuf_raw keeps room for it */
+	text[b->size] = '\0'; /* jsonbuf_room keeps a byte for it */
 	b->text = NULL;
 	b->size = b->room = 0;
 	return text;

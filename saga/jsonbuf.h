@@ -18,6 +18,9 @@ struct jsonbuf {
 	bool over;
 };
 
+/* Room for `size` bytes at the end: the caller writes no more than these there and adds
+ * what it wrote to `size`.  NULL: over. */
+char *jsonbuf_room(struct jsonbuf *b, size_t size);
 /* Bytes as they are. */
 void jsonbuf_raw(struct jsonbuf *b, const char *bytes, size_t size);
 void jsonbuf_text(struct jsonbuf *b, const char *text);
