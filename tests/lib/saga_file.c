@@ -18,6 +18,7 @@ static const struct {
 	const char *name, *input;
 } inputs[] = {
 	{"approval", "{\"request\": \"r\", \"account\": 1, \"amount\": 5}"},
+	{"assemble", "{\"machines\": 3}"},
 	{"audit", "{\"account\": 1, \"amount\": 5}"},
 	{"book-trip", "{\"customer\": \"ann\", \"from\": 1, \"to\": 2, \"amount\": 500}"},
 	{"evening", "{\"early\": \"hamlet\", \"late\": \"lear\", \"seats\": 2}"},
@@ -27,7 +28,8 @@ static const struct {
 		    " {\"sku\": \"b\", \"count\": 1, \"price\": 7}]}"},
 	{"journey", "{\"customer\": \"ann\", \"out\": \"12A\", \"back\": \"3C\"}"},
 	{"open-account", "{\"name\": \"Ann\"}"},
-	{"optional", "{\"customer\": \"ann\", \"amount\": 9, \"coupon\": \"c\", \"express\": true}"},
+	{"optional",
+	 "{\"customer\": \"ann\", \"amount\": 9, \"coupon\": \"c\", \"express\": true}"},
 	{"order", "{\"order\": \"o\", \"sku\": \"s\", \"count\": 1, \"card\": \"c\", \"amount\": 3,"
 		  " \"email\": \"a@b\"}"},
 	{"pay-and-ship", "{\"buyer\": 1, \"seller\": 2, \"amount\": 10, \"goods\": \"g\"}"},
@@ -201,8 +203,8 @@ static void rewrite_work(struct saga_file *f, size_t step, bool undo, json_t *wo
 
 	json_array_foreach(group, i, branch)
 	{
-		char *label = textf("%s.%s", name,
-				    json_string_value(json_object_get(branch, "name")));
+		char *label =
+			textf("%s.%s", name, json_string_value(json_object_get(branch, "name")));
 		add_unit(f, branch, &unit, label,
 			 json_string_value(json_object_get(branch, "resource")));
 		free(label);
@@ -245,7 +247,8 @@ struct saga_file *saga_file_open(const char *path)
 	free(text);
 	f->path = textf("%s", path);
 	f->name = textf("%s", f->w->name);
-	f->definition = to_json(yaml_root(doc));
+	f->as_it_is = to_json(yaml_root(doc));
+	f->definition = json_deep_copy(f->as_it_is);
 	yaml_doc_free(doc);
 	rows_of_all(f->definition);
 	json_array_foreach(json_object_get(f->definition, "steps"), i, step)
@@ -263,6 +266,7 @@ void saga_file_close(struct saga_file *f)
 		free(f->places[i].resource);
 	}
 	workflow_free(f->w);
+	json_decref(f->as_it_is);
 	json_decref(f->definition);
 	free(f->path);
 	free(f->name);

@@ -36,6 +36,7 @@ struct saga_unit {
 struct saga_file {
 	char *path, *name;
 	struct workflow *w; /* of the file as it is */
+	json_t *as_it_is;   /* the file's tree */
 	json_t *definition; /* rewritten */
 	struct saga_unit units[SAGA_UNITS];
 	size_t n_units;
