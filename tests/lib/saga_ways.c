@@ -412,7 +412,7 @@ const struct saga_way saga_ways[] = {
 	{"timed-out", timed_out, NULL, true},
 	{"agent-before", agent_killed_before, NULL, false},
 	{"agent-after", agent_killed_after, NULL, false},
-	{"unsubmitted", unsubmitted, is_first, false},
+	{"unsubmitted", unsubmitted, is_first, true},
 	{"intent", intent, NULL, false},
 	{"unheard", coordinator_killed_unheard, NULL, false},
 	{"decided", decided, is_last, false},
