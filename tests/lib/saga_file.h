@@ -62,7 +62,7 @@ void saga_file_close(struct saga_file *f);
 /* The definition to submit; for json_decref. */
 json_t *saga_file_paced(const struct saga_file *f, const struct saga_pace *pace);
 
-/* What to give it; fails for a file of which nobody has said. For json_decref. */
+/* What to give it, so that every step has its turn. For json_decref. */
 json_t *saga_file_input(const struct saga_file *f);
 
 /* Whether `step` comes after `other`, directly or not. */
