@@ -34,7 +34,7 @@ SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim sim-mutants demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim sim-mutants crash-sagas demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -57,6 +57,9 @@ sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failin
 	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
 sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice (SEEDS=3000)
 	@tests/sim/mutants.sh $(B) $(or $(SEEDS),3000) $(MUTANT)
+crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
+	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark

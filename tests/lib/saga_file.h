@@ -36,6 +36,7 @@ struct saga_unit {
 struct saga_file {
 	char *path, *name;
 	struct workflow *w; /* of the file as it is */
+	json_t *as_it_is;   /* the file's tree */
 	json_t *definition; /* rewritten */
 	struct saga_unit units[SAGA_UNITS];
 	size_t n_units;
@@ -61,7 +62,7 @@ void saga_file_close(struct saga_file *f);
 /* The definition to submit; for json_decref. */
 json_t *saga_file_paced(const struct saga_file *f, const struct saga_pace *pace);
 
-/* What to give it; fails for a file of which nobody has said. For json_decref. */
+/* What to give it, so that every step has its turn. For json_decref. */
 json_t *saga_file_input(const struct saga_file *f);
 
 /* Whether `step` comes after `other`, directly or not. */

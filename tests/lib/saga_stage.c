@@ -236,8 +236,8 @@ static bool all_served(void)
 	struct response r = rest_send(stage.url, "GET", "/v1/resources", NULL, 0, LOOK_MS);
 	size_t i, served = 0;
 	json_t *one;
-	json_array_foreach(json_object_get(r.json, "resources"), i,
-			   one) served += json_is_true(json_object_get(one, "ready"));
+	json_array_foreach(json_object_get(r.json, "resources"), i, one) served +=
+		json_is_true(json_object_get(one, "ready"));
 	response_free(&r);
 	return served == stage.file->n_places;
 }
@@ -345,9 +345,8 @@ struct stage_lock *stage_hold(const struct saga_unit *u, enum stage_hold hold)
 	if (place(u)->bank >= 0) {
 		lock->bank = pg_open(bank[place(u)->bank]);
 		pg_do(lock->bank, "BEGIN");
-		pg_do(lock->bank,
-		      "SELECT 1 FROM gate WHERE step = '%s' AND way = '%s' FOR UPDATE", u->label,
-		      way(u));
+		pg_do(lock->bank, "SELECT 1 FROM gate WHERE step = '%s' AND way = '%s' FOR UPDATE",
+		      u->label, way(u));
 		return lock;
 	}
 	lock->file = file_open(u->place);

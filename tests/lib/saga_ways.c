@@ -278,14 +278,14 @@ static void stuck(struct saga_trial *t)
 
 static void retried_out(struct saga_trial *t)
 {
-	pace(t, t->u->undo ? 0 : 2, t->u->group ? GROUP_SHORT_MS : SHORT_MS);
+	const bool for_ever = past(t) || t->u->undo;
+	const int tries = t->u->group ? 1 : 2;
+
+	pace(t, for_ever ? 0 : tries, t->u->group ? GROUP_SHORT_MS : SHORT_MS);
 	reach(t);
 	t->lock = stage_hold(t->u, HOLD_COMMIT);
 	go(t);
-	if (past(t) || t->u->undo)
-		await_ended(t, NULL, 2);
-	else
-		case_await(&t->c, "undoing", NULL, NULL, NULL, 1);
+	await_ended(t, NULL, for_ever ? MANY : (size_t)tries);
 	let_go(t);
 	ends_back(t);
 }
@@ -406,18 +406,18 @@ static void told(struct saga_trial *t)
 }
 
 const struct saga_way saga_ways[] = {
-	{"refused", refused, NULL},
-	{"stuck", stuck, is_undo},
-	{"retried-out", retried_out, NULL},
-	{"timed-out", timed_out, NULL},
-	{"agent-before", agent_killed_before, NULL},
-	{"agent-after", agent_killed_after, NULL},
-	{"unsubmitted", unsubmitted, is_first},
-	{"intent", intent, NULL},
-	{"unheard", coordinator_killed_unheard, NULL},
-	{"decided", decided, is_last},
-	{"told", told, NULL},
-	{NULL, NULL, NULL},
+	{"refused", refused, NULL, false},
+	{"stuck", stuck, is_undo, false},
+	{"retried-out", retried_out, NULL, false},
+	{"timed-out", timed_out, NULL, true},
+	{"agent-before", agent_killed_before, NULL, false},
+	{"agent-after", agent_killed_after, NULL, false},
+	{"unsubmitted", unsubmitted, is_first, true},
+	{"intent", intent, NULL, false},
+	{"unheard", coordinator_killed_unheard, NULL, false},
+	{"decided", decided, is_last, false},
+	{"told", told, NULL, false},
+	{NULL, NULL, NULL, false},
 };
 
 bool saga_way_fits(const struct saga_way *way, const struct saga_unit *u)
@@ -430,7 +430,7 @@ void saga_try(const struct saga_way *way, const struct saga_unit *u, char gid[65
 	struct saga_trial t = {.u = u};
 	const struct saga_pace room = {.step = u->step, .undo = u->undo};
 
-	snprintf(gid, 65, "%.48s.%s.%s", u->label, way_of(u), way->name);
+	snprintf(gid, 65, "%.20s.%.24s.%s.%s", stage.file->name, u->label, way_of(u), way->name);
 	case_open(&t.c, gid, &room);
 	way->run(&t);
 	case_close(&t.c);

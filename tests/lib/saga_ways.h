@@ -25,6 +25,7 @@ struct saga_way {
 	const char *name;
 	void (*run)(struct saga_trial *t);
 	bool (*fits)(const struct saga_unit *u); /* NULL: any unit */
+	bool slow;                               /* somebody's deadline must pass */
 };
 
 /* Ended by a row without name. */
