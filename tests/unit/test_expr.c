@@ -2,8 +2,8 @@
  * soon, whatever it is. */
 #include "base/mem.h"
 #include "saga/saga.h"
-#include "saga/sandbox.h"
 #include "saga/workflow.h"
+#include "tests/lib/harness.h"
 
 #include <check.h>
 #include <stdio.h>
@@ -462,34 +462,10 @@ START_TEST(every_cut_and_every_changed_byte_is_handled)
 }
 END_TEST
 
-/* ---- the sandbox by itself ---- */
-
-START_TEST(a_sandbox_serves_expression_after_expression)
-{
-	const struct sandbox_env env = {.gid = "g"};
-	struct sandbox *s = sandbox_new();
-	bool yes = false;
-
-	for (int i = 0; i < 500; i++) {
-		ck_assert_int_eq(sandbox_run(s, "gid == 'g'", 10, &env, &err), RC_OK);
-		ck_assert_int_eq(sandbox_bool(s, &yes, &err), RC_OK);
-		ck_assert(yes);
-	}
-	ck_assert_int_eq(sandbox_run(s, "gid", 3, &env, &err), RC_OK);
-	ck_assert_int_eq(sandbox_bool(s, &yes, &err), RC_INVALID);
-	ck_assert_msg(strstr(err.text, "must be true or false, and is a text") != NULL, "%s",
-		      err.text);
-	sandbox_free(s);
-	sandbox_free(NULL);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("expr");
 	TCase *tc = tcase_create("expr");
-	SRunner *runner;
-	int failed;
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, expressions_give_values, 0, COUNT(values));
@@ -503,11 +479,6 @@ int main(void)
 	tcase_add_test(tc, outputs_are_read_only_if_they_are_mentioned);
 	tcase_add_test(tc, text_in_the_json_cannot_break_out);
 	tcase_add_test(tc, every_cut_and_every_changed_byte_is_handled);
-	tcase_add_test(tc, a_sandbox_serves_expression_after_expression);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite, NULL, NULL);
 }

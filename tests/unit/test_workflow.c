@@ -1,9 +1,9 @@
 /* test_workflow.c - workflow files, and the plans that come of them. */
 #include "base/mem.h"
 #include "saga/workflow.h"
+#include "tests/lib/harness.h"
 
 #include <check.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -467,20 +467,10 @@ START_TEST(deep_arguments_are_refused)
 }
 END_TEST
 
-START_TEST(freeing_nothing_is_fine)
-{
-	workflow_free(NULL);
-	plan_fini(&plan);
-	ck_assert_int_eq(workflow_parse("x", 1, &workflow, NULL), RC_INVALID);
-}
-END_TEST
-
 int main(void)
 {
 	Suite *suite = suite_create("workflow");
 	TCase *tc = tcase_create("workflow");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, NULL, clean);
 	tcase_set_timeout(tc, 20);
@@ -500,11 +490,6 @@ int main(void)
 	tcase_add_test(tc, all_branches_together_have_a_cap);
 	tcase_add_test(tc, every_cut_and_every_changed_byte_is_handled);
 	tcase_add_test(tc, deep_arguments_are_refused);
-	tcase_add_test(tc, freeing_nothing_is_fine);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_NORMAL);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed == 0 ? 0 : 1;
+	return suite_run(suite, NULL, NULL);
 }
