@@ -1,6 +1,7 @@
 /* test_expr.c - expressions: what they give, what they may not do, and that each ends
  * soon, whatever it is. */
 #include "base/mem.h"
+#include "saga/jsonbuf.h"
 #include "saga/saga.h"
 #include "saga/workflow.h"
 #include "tests/lib/harness.h"
