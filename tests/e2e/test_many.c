@@ -172,12 +172,13 @@ START_TEST(ten_thousand_wait_for_their_agents_and_all_finish)
 END_TEST
 
 /* The agents are killed, and so is the coordinator: what waits is taken up again. */
-START_TEST(ten_thousand_survive_the_death_of_everybody)
+START_TEST(thousands_survive_the_death_of_everybody)
 {
 	long tried, begun, idle;
 	int64_t began;
 
 	begin();
+	many /= 4; /* one flood of ten thousand is enough for `make test` */
 	idle = rss_kib(team.coordinator);
 	for (int i = 0; i < 2; i++)
 		proc_kill(agents[i]);
@@ -246,7 +247,7 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	tcase_set_timeout(c, 240 + wanted("MANY_STOP_S", 3));
 	tcase_add_test(c, ten_thousand_wait_for_their_agents_and_all_finish);
-	tcase_add_test(c, ten_thousand_survive_the_death_of_everybody);
+	tcase_add_test(c, thousands_survive_the_death_of_everybody);
 	tcase_add_test(c, busy_service_is_asked_no_more_often_than_it_says);
 	return suite_run(s, NULL, NULL);
 }
