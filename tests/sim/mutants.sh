@@ -15,8 +15,8 @@ mkdir -p "$copy"
 cp -Rp Makefile base wire saga coordinator participant adapters cli include docs tests "$copy"
 for patch in tests/sim/mutants/*"$pattern"*.patch; do
 	name=$(basename "$patch" .patch)
-	file=$(sed -n 's|^+++ b/||p' "$patch")
-	rm -f "$copy/build/${file%.c}.o"
+	files=$(sed -n 's|^+++ b/||p' "$patch")
+	for file in $files; do rm -f "$copy/build/${file%.c}.o"; done
 	patch -s -d "$copy" -p1 <"$patch"
 	make -s -C "$copy" B=build build/tests/sim/sim
 	if timeout 600 "$copy/build/tests/sim/sim" 1 "$seeds" >"$copy/$name.txt" 2>&1; then
@@ -26,7 +26,9 @@ for patch in tests/sim/mutants/*"$pattern"*.patch; do
 		how=$(sed -n 's/^BROKEN by seed //p' "$copy/$name.txt" | tail -1)
 		echo "$name: seed ${how:-? it hung or died}"
 	fi
-	cp -p "$file" "$copy/$file"
-	rm -f "$copy/build/${file%.c}.o"
+	for file in $files; do
+		cp -p "$file" "$copy/$file"
+		rm -f "$copy/build/${file%.c}.o"
+	done
 done
 exit $missed

@@ -34,7 +34,10 @@ static void synced(void *arg, uint64_t n)
 
 static void commit(void *self, uint64_t batch)
 {
-	uint64_t at = sim_now_us() + 100 + (sim_chance(30) ? sim_rand(300000) : sim_rand(3000));
+	/* What a start writes first is slow more often: agents may come before it is there. */
+	const bool slow = sim_chance(batch <= 2 ? 300 : 30);
+	const uint64_t most = slow && batch <= 2 ? 1500000 : slow ? 300000 : 3000;
+	uint64_t at = sim_now_us() + 100 + sim_rand(most);
 
 	memory.commit(self, batch);
 	if (at < done_at_us)
