@@ -352,6 +352,25 @@ static void agent_killed_after(struct saga_trial *t)
 	ends_well(t);
 }
 
+/* The same, and there is no further attempt: what may have been done is undone. */
+static void lost(struct saga_trial *t)
+{
+	const int agent = stage_agent_of(t->u);
+
+	pace(t, 1, 0);
+	unheard(t);
+	stage_agent_kill(agent);
+	stage_links_anew();
+	stage_agent_start(agent);
+	if (t->u->undo || (is_pivot(t) && !t->u->group)) {
+		case_ends(&t->c, "stuck");
+		case_ask(&t->c, "retry");
+		ends_well(t);
+		return;
+	}
+	ends_back(t);
+}
+
 static void unsubmitted(struct saga_trial *t)
 {
 	proc_freeze(stage.coordinator);
@@ -412,6 +431,7 @@ const struct saga_way saga_ways[] = {
 	{"timed-out", timed_out, NULL, true},
 	{"agent-before", agent_killed_before, NULL, false},
 	{"agent-after", agent_killed_after, NULL, false},
+	{"lost", lost, NULL, false},
 	{"unsubmitted", unsubmitted, is_first, true},
 	{"intent", intent, NULL, false},
 	{"unheard", coordinator_killed_unheard, NULL, false},
