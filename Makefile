@@ -55,8 +55,8 @@ test: deps     ## the whole suite, on real PostgreSQL servers of its own
 sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failing one is printed
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
-sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice (SEEDS=3000)
-	@tests/sim/mutants.sh $(B) $(or $(SEEDS),3000) $(MUTANT)
+sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice (SEEDS=10000)
+	@tests/sim/mutants.sh $(B) $(or $(SEEDS),10000) $(MUTANT)
 crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix

@@ -2,11 +2,11 @@
 # Breaks one rule after the other, by the patches in tests/sim/mutants, in a copy of the
 # sources, and says which seed of the simulator is the first to notice each.
 #   tests/sim/mutants.sh BUILD_DIR [SEEDS [PATTERN]]
-# Ends with 1 if a rule was broken and SEEDS histories (2000) did not notice.
+# Ends with 1 if a rule was broken and SEEDS histories (10000) did not notice.
 set -eu
 
 build=$1
-seeds=${2:-2000}
+seeds=${2:-10000}
 pattern=${3:-}
 copy=$build/mutants
 missed=0
