@@ -308,15 +308,27 @@ static void call_timed_out(struct saga_trial *t)
 	ends_back(t);
 }
 
-/* The agent does not answer: the deadline decides, and the agent hears of it later. */
+/* The group's present attempt is to be rolled back, or was already. */
+static bool given_up(const struct saga_trial *t)
+{
+	const char *status = case_group_status(&t->c, t->u->step);
+	return strcmp(status, "rolling_back") == 0 || strcmp(status, "rolled_back") == 0;
+}
+
+/* The agent does not answer: the deadline decides, and the agent hears of it later.  (On
+ * a machine so slow that the deadline passes first, the resource ends the attempt.) */
 static void group_timed_out(struct saga_trial *t)
 {
 	struct proc *agent = stage.agent[stage_agent_of(t->u)];
 
 	pace(t, t->u->undo ? 0 : 1, GROUP_MS);
-	hold_up(t);
+	reach(t);
+	t->lock = stage_hold(t->u, HOLD_ALL);
+	go(t);
+	begun(t, t->u);
+	WAIT_FOR(FACT_S, stage_waiting(t->u) > 0 || given_up(t));
 	proc_freeze(agent);
-	WAIT_FOR(FACT_S, strcmp(case_group_status(&t->c, t->u->step), "rolling_back") == 0);
+	WAIT_FOR(FACT_S, given_up(t));
 	let_go(t);
 	proc_thaw(agent);
 	ends_back(t);
