@@ -1,6 +1,7 @@
 /* core.h - what the engine is made of.  Private to engine.c, jobs.c, results.c,
  * resources.c, agents.c, inquiries.c, effects.c, clients.c, lists.c, and of sagas:
- * sagas.c, calls.c, groups.c, catalog.c, history.c, persons.c; nobody else includes it.
+ * sagas.c, saga_records.c, calls.c, groups.c, catalog.c, history.c, persons.c; nobody else includes
+ * it.
  *
  *   txn ──< job            one job per branch (or step of a saga): the command that
  *                          it is owed, and where that is on its way to an agent
@@ -337,6 +338,18 @@ static inline struct saga_step *job_step(const struct job *job)
 {
 	return &job->txn->rec->saga->steps[job->branch];
 }
+
+/* ---- saga_records.c: what happens, told to the machine and written down ---- */
+
+/* Steps the machine; true if anything changed: then the caller goes on to see to what
+ * is owed, and to saga_write_steps. */
+bool saga_tell(struct engine *e, struct txn *t, const struct saga_news *news);
+/* Whether the step has changed since it was last staged. */
+bool saga_unwritten(const struct txn *t, size_t step);
+/* Stages each step that has. */
+void saga_write_steps(struct engine *e, struct txn *t);
+/* Stages the saga's own row, whole or only its end; `before` is the state it came from. */
+void saga_write(struct engine *e, struct txn *t, enum saga_state before, bool whole);
 
 /* ---- calls.c: a step that is one call ---- */
 

@@ -14,10 +14,10 @@ enum { OLD, EVENTS, STEPS, ROW, NEXT_HISTORY, STATEMENTS };
 
 static const char *const texts[STATEMENTS] = {
 	/* What became of its groups an unfinished saga may still have to look up. */
-	[OLD] = "SELECT seq FROM txn AS t WHERE seq < ?1 AND state IN (6, 7)"
-		" AND (parent = 0 OR NOT EXISTS(SELECT 1 FROM txn AS saga"
-		" WHERE saga.seq = t.parent AND saga.state NOT IN (6, 7)))"
-		" ORDER BY seq LIMIT ?2",
+	[OLD] = ("SELECT seq FROM txn AS t WHERE seq < ?1 AND state IN (6, 7)"
+		 " AND (parent = 0 OR NOT EXISTS(SELECT 1 FROM txn AS saga"
+		 " WHERE saga.seq = t.parent AND saga.state NOT IN (6, 7)))"
+		 " ORDER BY seq LIMIT ?2"),
 	[EVENTS] = "DELETE FROM event WHERE seq = ?1",
 	[STEPS] = "DELETE FROM step WHERE key BETWEEN ?1 AND ?2",
 	[ROW] = "DELETE FROM txn WHERE seq = ?1",

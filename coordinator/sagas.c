@@ -5,7 +5,6 @@
  * (calls.c), an atomic group as a transaction of its own (groups.c).
  * Rule: each change of a step's state is forced; the counts of attempts are written
  * lazily, since losing one only means one attempt more. */
-#include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
 #include "coordinator/jsonout.h"
@@ -14,113 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- writing down ---- */
-
-static bool unwritten(const struct txn *t, size_t step)
-{
-	const int state = (int)t->rec->saga->steps[step].state, written = t->jobs[step].written;
-
-	return written != state && (written != 0 || state != STEP_WAITING);
-}
-
-/* Once for all that happened in one go, with the arguments that were filled in
- * meanwhile; the batch is still open, and what is to be sent waits for it. */
-static void write_steps(struct engine *e, struct txn *t)
-{
-	const struct saga *s = t->rec->saga;
-
-	for (size_t i = 0; i < s->n_steps; i++) {
-		if (!unwritten(t, i))
-			continue;
-		t->jobs[i].written = (int)s->steps[i].state;
-		effects_record_step(e, t, i, true);
-	}
-}
-
-static void explain(struct record *r, const char *step, const char *reason)
-{
-	if (reason == NULL || reason[0] == '\0')
-		return;
-	free(r->reason);
-	r->reason = step != NULL ? mem_printf("step %s: %s", step, reason) : mem_dup(reason);
-}
-
-static void say_moved(struct engine *e, struct txn *t)
-{
-	const struct record *r = t->rec;
-	struct jsonbuf *line;
-
-	switch (r->saga->state) {
-	case SAGA_FINISHING: history_say(e, t, "past_pivot", NULL); return;
-	case SAGA_UNDOING: history_say(e, t, "undoing", r->reason); return;
-	case SAGA_RUN_STUCK:
-	case SAGA_FINISH_STUCK:
-	case SAGA_UNDO_STUCK:
-		log_event(LOG_ERROR, "saga-stuck", "gid=%s %s", r->gid,
-			  r->reason != NULL ? r->reason : "");
-		history_say(e, t, "stuck", r->reason);
-		return;
-	case SAGA_DONE:
-	case SAGA_UNDONE:
-		line = history_open(e, "finished");
-		out_text(line, "status", record_status(r->state));
-		out_text(line, "reason", r->reason);
-		history_close(e, t);
-		return;
-	default: return;
-	}
-}
-
-/* Why it is rolled back, or stuck, or was ended by a person; what went well has no
- * reason. */
-static void keep_reason(struct record *r, const struct saga_news *n, enum saga_state before)
-{
-	const struct saga *s = r->saga;
-	const bool whole = n->event == SAGA_EV_CANCEL || n->event == SAGA_EV_RESOLVE;
-	const bool undo = s->state == SAGA_UNDOING || s->state == SAGA_UNDONE;
-
-	if (s->state == SAGA_DONE && !whole) {
-		free(r->reason);
-		r->reason = NULL;
-	} else if (whole || (undo && before == SAGA_RUNNING) ||
-		   (r->reason == NULL && s->state != SAGA_FINISHING)) {
-		explain(r, whole ? NULL : s->steps[n->step].name, n->reason);
-	}
-}
-
-/* The saga's own row, when its state or what stands beside it has changed. */
-static void write_saga(struct engine *e, struct txn *t, enum saga_state before, bool whole)
-{
-	struct record *r = t->rec;
-
-	r->state = record_of_saga(r->saga->state);
-	if (saga_over(r->saga)) {
-		r->finished_us = e->wall_us;
-		txn_count_end(e, t);
-	}
-	if (r->saga->state != before)
-		say_moved(e, t);
-	effects_record_saga(e, t, whole || r->state != TXN_COMMITTED);
-}
-
-/* Steps the machine; true if anything changed: then the caller goes on to see_to. */
-static bool tell(struct engine *e, struct txn *t, const struct saga_news *news)
-{
-	struct record *r = t->rec;
-	struct saga *s = r->saga;
-	const enum saga_state before = s->state;
-	const bool stop = s->stop, reason = r->reason != NULL;
-
-	if (!saga_step(s, news))
-		return false;
-	if (s->state != before || s->stop != stop) {
-		keep_reason(r, news, before);
-		write_saga(e, t, before, reason);
-	}
-	effects_stage_news(e, t); /* see_to writes the steps */
-	return true;
-}
 
 /* ---- timers ---- */
 
@@ -178,7 +70,7 @@ static void broken(struct engine *e, struct txn *t, size_t step, const struct er
 	const struct saga_news news = {SAGA_EV_BROKEN, step, err->text, false};
 
 	history_step(e, t, step, "broken", err->text);
-	tell(e, t, &news);
+	saga_tell(e, t, &news);
 }
 
 /* A step's turn has come: is it to run? */
@@ -205,7 +97,7 @@ static void open_step(struct engine *e, struct txn *t, size_t step)
 		news.event = SAGA_EV_OMIT;
 		history_step(e, t, step, "skipped", "`when` is false");
 	}
-	tell(e, t, &news);
+	saga_tell(e, t, &news);
 }
 
 /* Sets an attempt going.  (The step's state was journalled by whoever changed it.) */
@@ -220,7 +112,7 @@ static void begin_attempt(struct engine *e, struct txn *t, size_t step)
 	if (work->kind == WORK_ATOMIC) {
 		rc = group_begin(e, t, step, &err);
 	} else if ((rc = call_render(e, t, step, &err)) == RC_OK) {
-		if (unwritten(t, step)) /* it leaves after its arguments are durable */
+		if (saga_unwritten(t, step)) /* it leaves after its arguments are durable */
 			t->batch = effects_stage_forced(e);
 		job->resource = resource_need(e, work->resource);
 		effects_hold_job(e, job);
@@ -321,14 +213,14 @@ static void see_to(struct engine *e, struct txn *t)
 		t->put_off = !look(e, t, &budget);
 	}
 	t->settling = false;
-	write_steps(e, t);
+	saga_write_steps(e, t);
 	set_timer(e, t);
 	clients_notify(e, t);
 }
 
 void saga_happen(struct engine *e, struct txn *t, const struct saga_news *news)
 {
-	if (tell(e, t, news))
+	if (saga_tell(e, t, news))
 		see_to(e, t);
 }
 
@@ -396,7 +288,7 @@ static void take_end(struct engine *e, struct txn *t, const struct saga_news *ne
 {
 	struct saga *s = t->rec->saga;
 	const enum step_state before = s->steps[news->step].state;
-	const bool changed = tell(e, t, news);
+	const bool changed = saga_tell(e, t, news);
 
 	e->counters.undone += before == STEP_UNDOING && s->steps[news->step].state == STEP_UNDONE;
 	if (saga_may_retry(s, news->step) &&
@@ -445,7 +337,7 @@ void saga_timer_due(struct engine *e, struct txn *t)
 	const struct saga_news late = {SAGA_EV_CANCEL, 0, "the deadline passed", false};
 
 	if (s->state == SAGA_RUNNING && !s->stop && e->now_us >= t->deadline_us)
-		tell(e, t, &late);
+		saga_tell(e, t, &late);
 	for (size_t i = 0; i < s->n_steps; i++)
 		if (t->jobs[i].retry_us != 0 && t->jobs[i].retry_us <= e->now_us)
 			step_due(e, t, i);
@@ -483,9 +375,9 @@ void saga_continue(struct engine *e, struct txn *t)
 		t->jobs[i].written = (int)s->steps[i].state;
 	saga_resume(s);
 	if (record_of_saga(s->state) != t->rec->state)
-		write_saga(e, t, s->state, true);
+		saga_write(e, t, s->state, true);
 	for (size_t i = 0; i < s->n_steps; i++)
-		if (unwritten(t, i))
+		if (saga_unwritten(t, i))
 			t->batch = effects_stage_forced(e); /* see_to writes it */
 	t->settling = true; /* until every group knows what became of it */
 	for (size_t i = 0; i < s->n_steps; i++) {

@@ -23,7 +23,7 @@ static const char *status_of(const struct eval *e, size_t step)
 	static const char *const words[STEP_STATES] = {
 		[STEP_WAITING] = "waiting", [STEP_DOING] = "running",   [STEP_PENDING] = "pending",
 		[STEP_DONE] = "done",       [STEP_SKIPPED] = "skipped", [STEP_FAILED] = "failed",
-		[STEP_LOST] = "unknown",       [STEP_UNDOING] = "undoing", [STEP_UNDONE] = "undone",
+		[STEP_LOST] = "unknown",    [STEP_UNDOING] = "undoing", [STEP_UNDONE] = "undone",
 		[STEP_KEPT] = "kept",       [STEP_STUCK] = "stuck",
 	};
 
