@@ -61,7 +61,7 @@ struct definition *catalog_hold(struct engine *e, const char *name, uint32_t *ve
 	}
 	if (*version == 0)
 		*version = f->active;
-	if (*version > f->n_versions) {
+	if (*version == 0 || *version > f->n_versions) {
 		err_set(err, RC_NOT_FOUND, "workflow %s has no version %u: its newest is %u", name,
 			(unsigned)*version, (unsigned)f->n_versions);
 		return NULL;

@@ -22,7 +22,7 @@
  *   DONE, LOST → UNDOING, KEPT           undo_next, when nothing after it is left
  *   UNDOING → UNDONE, STUCK              undid
  *   DOING   → SKIPPED, UNDOING → KEPT    a person, while no attempt is under way
- *   STUCK   → DOING, UNDOING, DONE, UNDONE, FAILED, SKIPPED, KEPT   a person
+ *   STUCK   → WAITING, DOING, UNDOING, DONE, UNDONE, FAILED, SKIPPED, KEPT   a person
  *
  * Facts that hold in each state stand in the table and in saga_valid. */
 #include "saga/saga.h"
@@ -360,7 +360,9 @@ static void unstick(struct saga *s, const struct saga_news *n)
 	switch (n->event) {
 	case SAGA_EV_AGAIN:
 		if (st->undo || direction(s) != SAGA_UNDOING)
-			set(st, st->undo ? STEP_UNDOING : STEP_DOING);
+			set(st, st->undo         ? STEP_UNDOING
+				: st->tries == 0 ? STEP_WAITING /* its `when` had failed */
+						 : STEP_DOING);
 		return;
 	case SAGA_EV_DONE: set(st, st->undo ? STEP_UNDONE : STEP_DONE); return;
 	case SAGA_EV_SKIP:
