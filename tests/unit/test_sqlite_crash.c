@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -130,13 +131,15 @@ START_TEST(every_effect_is_there_once_after_a_kill)
 }
 END_TEST
 
-/* A child that serves the file, and begins a call without an end when `*go` gets a byte. */
+/* A child that serves the file, and begins a call without an end when `*go` gets a byte.
+ * It serves already when this returns: its opening locks the file as well. */
 static pid_t start_slow(int *go)
 {
+	char serves;
 	int ends[2];
 	pid_t pid;
 
-	NEED(pipe(ends) == 0, "no pipe");
+	NEED(socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0, "no sockets");
 	pid = fork();
 	NEED(pid >= 0, "no process");
 	if (pid == 0) {
@@ -144,11 +147,13 @@ static pid_t start_slow(int *go)
 		char byte;
 
 		close(ends[1]);
+		NEED(write(ends[0], ".", 1) == 1, "nobody waits");
 		NEED(read(ends[0], &byte, 1) == 1, "nobody says go");
 		cr_word(cr_do(r, "g", "s", "slow", "{\"n\": 1}"));
 		_exit(1);
 	}
 	close(ends[0]);
+	NEED(read(ends[1], &serves, 1) == 1, "the child does not serve");
 	*go = ends[1];
 	return pid;
 }
