@@ -15,7 +15,8 @@ limit=${TEST_TIMEOUT:-240}
 # (A program without sanitizers does not read these.)
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1:exitcode=99
+# Some tests fork a process that serves from one that has had threads.
+export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1:exitcode=99:die_after_fork=0
 
 out=$(mktemp -d /tmp/settle-run.XXXXXX) || exit 2
 trap 'rm -rf "$out"' EXIT
