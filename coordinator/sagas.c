@@ -234,7 +234,8 @@ static struct jsonbuf *open_attempt(struct engine *e, const struct txn *t, size_
 
 	out_text(line, "step", st->name);
 	out_text(line, "direction", st->state == STEP_UNDOING ? "undo" : "do");
-	out_number(line, "attempt", st->attempts);
+	if (st->attempts > 0) /* else it is of before a restart, which may have lost the count */
+		out_number(line, "attempt", st->attempts);
 	out_text(line, "agent", st->agent);
 	return line;
 }
