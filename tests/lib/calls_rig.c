@@ -124,7 +124,7 @@ void cr_turn(struct cr *r)
 
 	/* A turn of the loop ends after a while even if nothing happens. */
 	uv_timer_init(&r->loop, &wake);
-	uv_timer_start(&wake, on_wake, 20, 0);
+	uv_timer_start(&wake, on_wake, 20, 20);
 	uv_run(&r->loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&wake, NULL);
 	uv_run(&r->loop, UV_RUN_NOWAIT);

@@ -27,7 +27,7 @@ void desk_turn(struct desk *d)
 	uv_timer_t wake;
 
 	uv_timer_init(&d->loop, &wake);
-	uv_timer_start(&wake, on_wake, 20, 0);
+	uv_timer_start(&wake, on_wake, 20, 20);
 	uv_run(&d->loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&wake, NULL);
 	uv_run(&d->loop, UV_RUN_NOWAIT);

@@ -73,10 +73,10 @@ void rig_turn(struct rig *r)
 
 	/* A turn of the loop ends after a while even if nothing happens.  By the time of
 	 * now: what the test has done meanwhile may have taken longer than that, and a
-	 * timer that is over at once ends nothing. */
+	 * timer that is over before the loop waits ends nothing; so it repeats. */
 	uv_update_time(&r->loop);
 	uv_timer_init(&r->loop, &wake);
-	uv_timer_start(&wake, on_wake, 20, 0);
+	uv_timer_start(&wake, on_wake, 20, 20);
 	uv_run(&r->loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&wake, NULL);
 	uv_run(&r->loop, UV_RUN_NOWAIT);

@@ -108,7 +108,7 @@ void pr_turn(struct pr *r)
 	uv_timer_t wake;
 
 	uv_timer_init(&r->loop, &wake);
-	uv_timer_start(&wake, on_wake, 20, 0);
+	uv_timer_start(&wake, on_wake, 20, 20);
 	uv_run(&r->loop, UV_RUN_ONCE);
 	uv_close((uv_handle_t *)&wake, NULL);
 	uv_run(&r->loop, UV_RUN_NOWAIT);
