@@ -356,10 +356,15 @@ void rig_make_tables(const struct pg_server *s)
 
 void rig_clean(const struct pg_server *s)
 {
-	PGconn *conn = pg_open(s);
-	PGresult *res = PQexec(conn, "SELECT gid FROM pg_prepared_xacts WHERE database = "
-				     "current_database()");
+	PGconn *conn;
+	PGresult *res;
 
+	/* A session whose client is gone may still be preparing: what it prepares after we
+	 * looked would hold its rows locked for ever. */
+	WAIT_FOR(60, pg_ask(s, "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+			       "WHERE application_name LIKE 'settle:%%'") == 0);
+	conn = pg_open(s);
+	res = PQexec(conn, "SELECT gid FROM pg_prepared_xacts WHERE database = current_database()");
 	for (int i = 0; i < PQntuples(res); i++)
 		pg_do(conn, "ROLLBACK PREPARED '%s'", PQgetvalue(res, i, 0));
 	PQclear(res);
