@@ -343,8 +343,3 @@ const char *pg_session_backend_start(const struct pg_session *s)
 {
 	return s->start;
 }
-
-int pg_session_server_version(const struct pg_session *s)
-{
-	return PQserverVersion(s->conn);
-}

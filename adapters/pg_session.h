@@ -107,6 +107,5 @@ unsigned pg_session_load(const struct pg_session *s);
 /* The backend that serves it, or served it until it broke. */
 int pg_session_pid(const struct pg_session *s);
 const char *pg_session_backend_start(const struct pg_session *s);
-int pg_session_server_version(const struct pg_session *s);
 
 #endif

@@ -39,11 +39,6 @@ static struct pg_suspect *suspect_of(const struct pg *pg, const char *name)
 	return NULL;
 }
 
-bool pg_suspect_any(const struct pg *pg, const char *name)
-{
-	return suspect_of(pg, name) != NULL;
-}
-
 static void forget(struct pg *pg, struct pg_suspect *x)
 {
 	DL_DELETE(pg->suspects, x);

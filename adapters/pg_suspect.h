@@ -15,7 +15,6 @@ struct pg_suspect;
 
 /* The backend of `s` may still be working on branch `name`. */
 void pg_suspect_add(struct pg *pg, const char *name, const struct pg_session *s);
-bool pg_suspect_any(const struct pg *pg, const char *name);
 
 /* Ends the suspects of the call's branch, then goes on with `next` (on no
  * session).  The call's deadline bounds it. */

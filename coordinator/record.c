@@ -101,13 +101,6 @@ static const char *const branch_words[BR_STATES] = {
 	[BR_HAZARD] = "hazard",
 };
 
-static const char *const step_words[STEP_STATES] = {
-	[STEP_WAITING] = "waiting", [STEP_DOING] = "running",   [STEP_PENDING] = "pending",
-	[STEP_DONE] = "done",       [STEP_SKIPPED] = "skipped", [STEP_FAILED] = "failed",
-	[STEP_LOST] = "unknown",    [STEP_UNDOING] = "undoing", [STEP_UNDONE] = "undone",
-	[STEP_KEPT] = "kept",       [STEP_STUCK] = "stuck",
-};
-
 const char *record_status(enum txn_state state)
 {
 	assert(state > 0 && state < TXN_STATES);
@@ -139,11 +132,11 @@ const char *record_step_status(const struct saga *saga, size_t n)
 	const enum step_state state = saga->steps[n].state;
 	const enum saga_state s = saga->state;
 
-	assert(n < saga->n_steps && state > 0 && state < STEP_STATES);
+	assert(n < saga->n_steps);
 	if (state == STEP_WAITING &&
 	    (s == SAGA_UNDOING || s == SAGA_UNDO_STUCK || s == SAGA_UNDONE))
 		return "not_run";
-	return step_words[state];
+	return step_state_name(state);
 }
 
 bool record_finished(enum txn_state state)

@@ -20,14 +20,9 @@ void eval_fini(struct eval *e)
 
 static const char *status_of(const struct eval *e, size_t step)
 {
-	static const char *const words[STEP_STATES] = {
-		[STEP_WAITING] = "waiting", [STEP_DOING] = "running",   [STEP_PENDING] = "pending",
-		[STEP_DONE] = "done",       [STEP_SKIPPED] = "skipped", [STEP_FAILED] = "failed",
-		[STEP_LOST] = "unknown",    [STEP_UNDOING] = "undoing", [STEP_UNDONE] = "undone",
-		[STEP_KEPT] = "kept",       [STEP_STUCK] = "stuck",
-	};
+	const struct saga *s = e->data->saga;
 
-	return e->data->saga != NULL ? words[e->data->saga->steps[step].state] : "waiting";
+	return step_state_name(s != NULL ? s->steps[step].state : STEP_WAITING);
 }
 
 /* Reads the output of a step, once; `*out` is NULL if it gave none. */

@@ -137,6 +137,9 @@ bool saga_may_skip(const struct saga *s, size_t step);
 /* The work of the step's present direction. */
 const struct work *saga_work(const struct saga *s, size_t step);
 
+/* The word that people and expressions see: "waiting", "running", "done", "unknown", … */
+const char *step_state_name(enum step_state state);
+
 /* The pause before the next attempt, after `attempts` have failed: exponential with a
  * cap, and full jitter, as in Brooker, "Exponential Backoff and Jitter" (2015): uniform
  * between 0 and the doubled pause.  `random` is any 64 random bits. */

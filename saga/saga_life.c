@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "saga/saga.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 struct saga *saga_blank(size_t n)
@@ -65,4 +66,17 @@ uint64_t saga_pause_ms(const struct retry *retry, uint32_t attempts, uint64_t ra
 	if (most > retry->max_ms)
 		most = retry->max_ms;
 	return most == UINT64_MAX ? random : random % (most + 1);
+}
+
+const char *step_state_name(enum step_state state)
+{
+	static const char *const words[STEP_STATES] = {
+		[STEP_WAITING] = "waiting", [STEP_DOING] = "running",   [STEP_PENDING] = "pending",
+		[STEP_DONE] = "done",       [STEP_SKIPPED] = "skipped", [STEP_FAILED] = "failed",
+		[STEP_LOST] = "unknown",    [STEP_UNDOING] = "undoing", [STEP_UNDONE] = "undone",
+		[STEP_KEPT] = "kept",       [STEP_STUCK] = "stuck",
+	};
+
+	assert(state > 0 && state < STEP_STATES);
+	return words[state];
 }
