@@ -1,17 +1,19 @@
 # Settle. `make help` tells all of it.
 #
 #   make B=build/asan SAN=address,undefined …   another build beside the first
+#   make B=build/crash CRASH=1 …                with crash points (base/crash.h)
 
 VERSION := 0.1.0
 B       ?= build
 SAN     ?=
+CRASH   ?=
 OPT     ?= -O2 -g
 PREFIX  ?= /usr/local
 
 PKGS    := libuv sqlite3 libpq libprotobuf-c libmicrohttpd libcurl jansson yaml-0.1 nettle lua5.4
 WARN    := -Wall -Wextra -Wshadow -Wconversion -Wpedantic -Wstrict-prototypes -Wmissing-prototypes
 CFLAGS  ?= $(OPT)
-CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE -DSETTLE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) check 2>/dev/null)
+CPPFLAGS += -I. -I$(B)/gen -D_GNU_SOURCE $(if $(CRASH),-DSETTLE_CRASH_POINTS) -DSETTLE_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) check 2>/dev/null)
 ALLCFLAGS = -std=c11 $(WARN) $(CFLAGS) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined)
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -pthread -ldl

@@ -1,0 +1,36 @@
+/* crash.h - crash points: moments at which a test has the program die or an operation fail.
+ *
+ * Only in a build with SETTLE_CRASH_POINTS (`make … CRASH=1`); in any other CRASH_POINT and
+ * CRASH_ERROR leave nothing behind, not even a call.  The environment says what happens:
+ *
+ *   SETTLE_CRASH=POINT:NTH:ACTION   at the NTH pass (from 1) of POINT (base/crash_points.h):
+ *                kill    SIGKILL to itself        eio   this one operation fails with EIO
+ *                abort   abort()                  full  it and all after it fail with ENOSPC
+ *   SETTLE_CRASH=trace              logs each pass (`crash-pass at=POINT pass=N`)
+ *
+ * What happens is logged before it does: `crash-point at=POINT pass=N action=ACTION`.
+ * A value that does not read as one of these ends the program with status 2.
+ * Thread: any. */
+#ifndef BASE_CRASH_H
+#define BASE_CRASH_H
+
+#include "base/crash_points.h"
+
+enum crash_who { CRASH_COORDINATOR = 1, CRASH_AGENT = 2 };
+enum crash_what { CRASH_KILL = 1, CRASH_ABORT = 2, CRASH_EIO = 4, CRASH_FULL = 8 };
+
+#define X(name, who, what) CRASH_AT_##name,
+enum crash_at { CRASH_POINTS(X) CRASH_AT_COUNT };
+#undef X
+
+#ifdef SETTLE_CRASH_POINTS
+/* 0, or the errno that the operation is to fail with; may not return. */
+int crash_pass(enum crash_at at);
+#define CRASH_POINT(name) ((void)crash_pass(CRASH_AT_##name))
+#define CRASH_ERROR(name) crash_pass(CRASH_AT_##name)
+#else
+#define CRASH_POINT(name) ((void)0)
+#define CRASH_ERROR(name) 0
+#endif
+
+#endif
