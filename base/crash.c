@@ -2,6 +2,7 @@
 #include "base/crash.h"
 
 #ifdef SETTLE_CRASH_POINTS
+#include "base/crash_vfs.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -99,6 +100,12 @@ static int happen(enum crash_at at, unsigned pass)
 	if (plan.what == CRASH_ABORT)
 		abort();
 	return plan.what == CRASH_FULL ? ENOSPC : EIO;
+}
+
+void crash_begin(void)
+{
+	pthread_once(&once, read_plan);
+	crash_vfs_install();
 }
 
 int crash_pass(enum crash_at at)

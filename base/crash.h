@@ -10,7 +10,8 @@
  *
  * What happens is logged before it does: `crash-point at=POINT pass=N action=ACTION`.
  * A value that does not read as one of these ends the program with status 2.
- * Thread: any. */
+ * CRASH_BEGIN stands first in main: it reads the value and gets hold of SQLite's files.
+ * Thread: any; CRASH_BEGIN main's. */
 #ifndef BASE_CRASH_H
 #define BASE_CRASH_H
 
@@ -26,9 +27,12 @@ enum crash_at { CRASH_POINTS(X) CRASH_AT_COUNT };
 #ifdef SETTLE_CRASH_POINTS
 /* 0, or the errno that the operation is to fail with; may not return. */
 int crash_pass(enum crash_at at);
+void crash_begin(void);
+#define CRASH_BEGIN()     crash_begin()
 #define CRASH_POINT(name) ((void)crash_pass(CRASH_AT_##name))
 #define CRASH_ERROR(name) crash_pass(CRASH_AT_##name)
 #else
+#define CRASH_BEGIN()     ((void)0)
 #define CRASH_POINT(name) ((void)0)
 #define CRASH_ERROR(name) 0
 #endif

@@ -7,6 +7,7 @@
  *
  * A batch goes: open (collects this turn's records) → flying (given to the journal)
  * → durable (its effects are ready, transactions that ended in it leave memory). */
+#include "base/crash.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
 
@@ -213,6 +214,7 @@ static void batch_close(struct engine *e)
 	struct batch *b = e->open;
 
 	history_batch_closes(e);
+	CRASH_POINT(batch_close);
 	e->journal.commit(e->journal.self, b->id);
 	if (e->forced)
 		e->last_forced = b->id;
@@ -226,6 +228,7 @@ static void release(struct engine *e, struct effect *x)
 {
 	struct job *job = x->job;
 
+	CRASH_POINT(effect_release);
 	if (x->events)
 		history_answer(e, x->client, x->text, x->after, x->state);
 	else if (job == NULL)

@@ -12,6 +12,7 @@
  *
  * docs/journal.md tells of the file from outside. */
 #include "coordinator/journal.h"
+#include "base/crash.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_lock.h"
@@ -40,14 +41,18 @@ static enum rc open_file(struct journal *j, const char *dir, const char *path, c
 	sqlite3 *db = NULL;
 	enum rc rc = db_check_file(path, err);
 
+	CRASH_POINT(journal_open);
 	if (rc == RC_OK)
 		rc = db_open(path, &db, err);
 	if (rc == RC_OK)
 		rc = schema_ready(db, err);
+	CRASH_POINT(epoch_raise);
 	if (rc == RC_OK)
 		rc = schema_next_epoch(db, cluster, &j->epoch, err);
+	CRASH_POINT(epoch_raised);
 	if (rc == RC_OK)
 		rc = dir_sync(dir, err);
+	CRASH_POINT(journal_opened);
 	if (rc != RC_OK) {
 		db_close(db);
 		return rc;
@@ -171,6 +176,7 @@ static void port_commit(void *self, uint64_t batch)
 	j->last_batch = batch;
 	j->open->id = batch;
 	writer_queue(j->writer, j->open);
+	CRASH_POINT(batch_queued);
 	j->open = staged_new();
 }
 

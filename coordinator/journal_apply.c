@@ -4,6 +4,7 @@
  * time of the begin until then.  So the end is written over the row in place; a row
  * that grew would split its page, full as all are that rows were appended to. */
 #include "coordinator/journal_apply.h"
+#include "base/crash.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_prune.h"
@@ -245,6 +246,7 @@ static enum rc activate(struct apply *a, const struct write *w, struct err *err)
 
 static enum rc write_one(struct apply *a, const struct write *w, struct err *err)
 {
+	CRASH_POINT(record_write);
 	switch (w->kind) {
 	case WRITE_PUT: return put(a, w, err);
 	case WRITE_END: return end(a, w, err);
@@ -265,5 +267,6 @@ enum rc apply_all(struct apply *a, const struct staged *list, struct err *err)
 	for (const struct staged *s = list; s != NULL && rc == RC_OK; s = s->next)
 		for (const struct write *w = s->first; w != NULL && rc == RC_OK; w = w->next)
 			rc = write_one(a, w, err);
+	CRASH_POINT(batch_commit);
 	return rc == RC_OK ? run(a, COMMIT, err) : rc;
 }

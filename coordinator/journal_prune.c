@@ -4,6 +4,7 @@
  * not written down when the coordinator died.  So beside the transactions, histories
  * are walked through, a stretch each time, from one to the next by their key. */
 #include "coordinator/journal_prune.h"
+#include "base/crash.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_row.h"
@@ -140,9 +141,11 @@ enum rc prune_some(struct prune *p, uint64_t before_us, struct err *err)
 	bool more = true;
 	enum rc rc = collect(p, before, list, &n, err);
 
+	CRASH_POINT(prune_begin);
 	for (size_t i = 0; i < n && rows < PRUNE_ROWS_MAX && rc == RC_OK; i++)
 		rc = forget_all(p, list[i], &rows, err);
 	for (int i = 0; more && i < PRUNE_STRAYS_MAX && rows < PRUNE_ROWS_MAX && rc == RC_OK; i++)
 		rc = next_history(p, before, &more, &rows, err);
+	CRASH_POINT(prune_done);
 	return rc;
 }

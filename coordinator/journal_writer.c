@@ -5,6 +5,7 @@
  * into the file) comes after the batches have been reported, and best when nothing
  * is queued, so that nobody waits for it.  After a quiet while the thread gives memory back. */
 #include "coordinator/journal_writer.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/journal_apply.h"
@@ -87,11 +88,12 @@ static void write_list(struct writer *w, const struct staged *list)
 
 static void checkpoint(struct writer *w)
 {
-	int in_log = 0, copied = 0;
+	int in_log = 0, copied = 0, rc;
 	struct err err;
-	const int rc = sqlite3_wal_checkpoint_v2(w->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log,
-						 &copied);
 
+	CRASH_POINT(checkpoint_begin);
+	rc = sqlite3_wal_checkpoint_v2(w->db, "main", SQLITE_CHECKPOINT_PASSIVE, &in_log, &copied);
+	CRASH_POINT(checkpoint_done);
 	if (rc != SQLITE_OK && rc != SQLITE_BUSY) {
 		db_fail(w->db, "checkpoint", &err);
 		die(&err);
@@ -167,10 +169,13 @@ static void *run(void *arg)
 	struct staged *list, *next;
 
 	while ((list = take_queue(w)) != NULL) {
+		CRASH_POINT(batch_write);
 		write_list(w, list);
+		CRASH_POINT(batch_durable);
 		for (; list != NULL; list = next) {
 			next = list->next;
 			mailbox_post(w->box, &list->mail);
+			CRASH_POINT(batch_told);
 		}
 		if (checkpoint_due(w))
 			checkpoint(w);
@@ -187,6 +192,7 @@ static void on_mail(struct mail *mail, void *arg)
 		free(out);
 		return;
 	}
+	CRASH_POINT(batch_heard);
 	if (!out->closed && s->id != 0)
 		out->durable(s->id, out->arg);
 	staged_free(s);

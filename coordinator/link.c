@@ -5,6 +5,7 @@
  * that is held is those ids and the connection to answer on. */
 #include "coordinator/link.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "wire/sp.h"
@@ -98,7 +99,9 @@ static void answer(struct peer *p, const unsigned char *ids, size_t ids_size,
 	}
 	out = sp_out_new(size);
 	reply_encode(reply, sp_out_body(out));
+	CRASH_POINT(reply_send);
 	sp_send(p->conn, out, ids, ids_size);
+	CRASH_POINT(reply_sent);
 }
 
 static void refuse(struct peer *p, const unsigned char *ids, size_t ids_size, const char *event,
@@ -154,6 +157,7 @@ static void peer_closed(struct sp_conn *conn, const char *why, void *arg)
 	const bool polled = p->polled;
 
 	(void)conn;
+	CRASH_POINT(agent_lost);
 	log_event(LOG_DEBUG, "pipe-lost", "pipe=%" PRIu64 " %s", pipe, why);
 	while (p->held != NULL)
 		held_drop(l, p->held);
@@ -172,6 +176,7 @@ static void peer_message(struct sp_conn *conn, const unsigned char *bytes, size_
 	struct poll poll;
 	struct err err;
 
+	CRASH_POINT(poll_received);
 	if (ids == 0) {
 		complain(l, "frame-malformed", p->pipe, "a request without an id");
 		peer_closed(conn, "a request without an id", p);
@@ -187,8 +192,10 @@ static void peer_message(struct sp_conn *conn, const unsigned char *bytes, size_
 		return;
 	}
 	p->polled = true;
+	CRASH_POINT(poll_decoded);
 	/* Afterwards the peer may be gone: the event may close the link. */
 	l->events.poll(held_add(p, bytes, ids), p->pipe, &poll, l->events.arg);
+	CRASH_POINT(poll_handled);
 	poll_free(&poll);
 }
 
@@ -212,7 +219,8 @@ static void on_connection(uv_stream_t *stream, int status)
 	p->link = l;
 	p->pipe = ++l->last_pipe;
 	p->conn = sp_conn_new(l->loop, l->ipc, SP_REP, &events);
-	if (uv_accept(stream, sp_conn_stream(p->conn)) != 0 || l->n_peers >= PEERS_MAX) {
+	if (uv_accept(stream, sp_conn_stream(p->conn)) != 0 || CRASH_ERROR(agent_accept) ||
+	    l->n_peers >= PEERS_MAX) {
 		complain(l, "accept-failed", p->pipe,
 			 "too many connections, or it is gone already");
 		sp_conn_close(p->conn);
@@ -221,6 +229,7 @@ static void on_connection(uv_stream_t *stream, int status)
 	}
 	DL_APPEND(l->peers, p);
 	l->n_peers++;
+	CRASH_POINT(agent_accepted);
 	sp_conn_start(p->conn);
 }
 

@@ -8,6 +8,7 @@
  * journal last.
  * Thread: the loop's is the main thread. */
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/engine.h"
@@ -79,6 +80,7 @@ static void set_due(struct coordinator *c)
 
 static void stop_loop(struct coordinator *c)
 {
+	CRASH_POINT(drain_done);
 	c->closing = true;
 	uv_stop(&c->loop);
 }
@@ -92,7 +94,9 @@ static void on_before_sleep(uv_prepare_t *prepare)
 	if (c->wanted || engine_due(c->engine) <= clock_mono_us()) {
 		c->wanted = false;
 		touch(c);
+		CRASH_POINT(turn_begin);
 		engine_turn(c->engine);
+		CRASH_POINT(turn_done);
 		set_due(c);
 	}
 	if (c->stopping && engine_busy(c->engine) == 0 && rest_busy(c->rest) == 0)
@@ -155,6 +159,7 @@ static void on_signal(uv_signal_t *handle, int number)
 		_exit(128 + number); /* a crash is a state that recovery handles */
 	}
 	c->stopping = true;
+	CRASH_POINT(drain_begin);
 	log_event(LOG_INFO, "settled-draining", "signal=%d open=%zu", number,
 		  engine_busy(c->engine));
 	touch(c);
@@ -176,10 +181,14 @@ static void close_handle(uv_handle_t *handle, void *arg)
 static void coordinator_stop(struct coordinator *c)
 {
 	c->closing = true;
+	CRASH_POINT(stop_clients);
 	rest_close(c->rest);
+	CRASH_POINT(stop_agents);
 	if (c->agents != NULL)
 		link_close(c->agents);
+	CRASH_POINT(journal_close);
 	journal_close(c->journal);
+	CRASH_POINT(journal_closed);
 	close_handle((uv_handle_t *)&c->before_sleep, NULL);
 	close_handle((uv_handle_t *)&c->due, NULL);
 	close_handle((uv_handle_t *)&c->drained_at_latest, NULL);
@@ -233,6 +242,7 @@ static void load_record(struct record *r, void *arg)
 {
 	struct replay *replay = arg;
 
+	CRASH_POINT(replay_record);
 	if (replay->err.code == RC_OK)
 		engine_load(replay->engine, r, &replay->err);
 	else
@@ -334,8 +344,10 @@ static enum rc coordinator_start(struct coordinator *c, struct err *err)
 	if ((rc = journal_open(c->settings.data, c->settings.cluster, &c->journal, err)) != RC_OK)
 		return rc;
 	engine_make(c);
+	CRASH_POINT(replay_begin);
 	if ((rc = load_all(c, err)) != RC_OK)
 		return rc;
+	CRASH_POINT(replay_done);
 	journal_start(c->journal, &c->loop, on_durable, c);
 	if ((rc = link_open(&c->loop, c->settings.agents, &events, &c->agents, err)) != RC_OK ||
 	    (rc = listen_rest(c, err)) != RC_OK)
@@ -343,6 +355,7 @@ static enum rc coordinator_start(struct coordinator *c, struct err *err)
 	uv_prepare_start(&c->before_sleep, on_before_sleep);
 	uv_signal_start(&c->signals[0], on_signal, SIGTERM);
 	uv_signal_start(&c->signals[1], on_signal, SIGINT);
+	CRASH_POINT(listen_done);
 	c->wanted = true; /* the first turn sends what the replay owes */
 	return RC_OK;
 }
@@ -402,6 +415,7 @@ int main(int argc, char **argv)
 	int option, status = EXIT_USAGE;
 	enum rc rc;
 
+	CRASH_BEGIN();
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': path = optarg; break;

@@ -2,6 +2,7 @@
 #include "coordinator/rest.h"
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/rest_core.h"
@@ -124,6 +125,8 @@ static void on_connection(void *cls, struct MHD_Connection *http, void **slot,
 	c = mem_new(1, sizeof *c);
 	c->rest = r;
 	c->fd = MHD_get_connection_info(http, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	if (CRASH_ERROR(client_accept))
+		shutdown(c->fd, SHUT_RDWR);
 	heap_set(&r->deadlines, &c->deadline, clock_mono_us() + r->idle_us);
 	*slot = c;
 }

@@ -1,6 +1,7 @@
 /* rest_call.c - one request: received and checked, handed on, responded to. */
 #include "coordinator/rest_core.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -139,6 +140,7 @@ void call_answered(void *self, uint64_t client, enum answer_code code, char *jso
 		free(json);
 		return;
 	}
+	CRASH_POINT(answer_given);
 	HASH_DELETE(hh, r->waiting, c);
 	c->id = 0;
 	if (c->stream == NULL || !stream_answered(c, code, json))
@@ -318,8 +320,14 @@ static bool receive(struct call *c, const char *data, size_t size)
 
 static enum MHD_Result send_response(struct call *c)
 {
+	enum MHD_Result taken;
+
 	connection_phase(c->rest, c->http, c->rest->transfer_us);
-	return MHD_queue_response(c->http, c->status, c->response);
+	if (CRASH_ERROR(answer_send))
+		return MHD_NO;
+	taken = MHD_queue_response(c->http, c->status, c->response);
+	CRASH_POINT(answer_sent);
+	return taken;
 }
 
 enum MHD_Result call_access(void *cls, struct MHD_Connection *http, const char *url,
@@ -332,6 +340,7 @@ enum MHD_Result call_access(void *cls, struct MHD_Connection *http, const char *
 	(void)version;
 	if (c == NULL) {
 		c = *slot = call_new(r, http);
+		CRASH_POINT(request_begin);
 		check_head(c, url, method);
 		/* A client that asks before it sends is told at once. */
 		if (c->response != NULL && call_head(c, "Expect") != NULL)
@@ -344,11 +353,14 @@ enum MHD_Result call_access(void *cls, struct MHD_Connection *http, const char *
 		*size = 0;
 		return more ? MHD_YES : MHD_NO;
 	}
+	if (CRASH_ERROR(request_received))
+		return MHD_NO;
 	if (c->response == NULL && r->engine == NULL && (c->route->traits & ROUTE_PROBE) == 0)
 		call_refuse(c, 503, "the coordinator is %s",
 			    r->quiesced ? "stopping" : "still starting");
 	if (c->response == NULL) {
 		c->route->handle(c);
+		CRASH_POINT(request_handed);
 		free(c->body);
 		c->body = NULL;
 	}
@@ -368,6 +380,7 @@ void call_completed(void *cls, struct MHD_Connection *http, void **slot,
 	struct call *c = *slot;
 
 	(void)why;
+	CRASH_POINT(request_over);
 	connection_phase(r, http, r->idle_us);
 	if (c == NULL)
 		return;

@@ -11,6 +11,7 @@
  *    └── it has (the client had its last line), or is not known any more ──▶ end */
 #include "coordinator/rest_core.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 #include "saga/jsonbuf.h"
 
@@ -117,6 +118,8 @@ static ssize_t stream_read(void *cls, uint64_t at, char *to, size_t max)
 	if (left > 0) {
 		const size_t n = left < max ? left : max;
 
+		if (CRASH_ERROR(stream_send))
+			return MHD_CONTENT_READER_END_WITH_ERROR;
 		memcpy(to, s->buf.text + s->sent, n);
 		s->sent += n;
 		return (ssize_t)n;
@@ -148,6 +151,7 @@ static void put_event(struct stream *s, const json_t *event)
 	const json_int_t n = json_integer_value(json_object_get(event, "n"));
 	char head[NAME_MAX_LEN + 64];
 
+	CRASH_POINT(stream_line);
 	if (kind == NULL || !id_valid(kind, NAME_MAX_LEN))
 		kind = "message"; /* what a browser calls an event without a name */
 	snprintf(head, sizeof head, "id: %" JSON_INTEGER_FORMAT "\nevent: %s\ndata: ", n, kind);

@@ -1,5 +1,6 @@
 /* saga_records.c - what happens to a saga, told to its machine and written down: its
  * steps, its own row with the reason, the lines of its history. */
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
@@ -24,6 +25,7 @@ void saga_write_steps(struct engine *e, struct txn *t)
 	for (size_t i = 0; i < s->n_steps; i++) {
 		if (!saga_unwritten(t, i))
 			continue;
+		CRASH_POINT(step_record);
 		t->jobs[i].written = (int)s->steps[i].state;
 		effects_record_step(e, t, i, true);
 	}
@@ -85,6 +87,7 @@ void saga_write(struct engine *e, struct txn *t, enum saga_state before, bool wh
 {
 	struct record *r = t->rec;
 
+	CRASH_POINT(saga_record);
 	r->state = record_of_saga(r->saga->state);
 	if (saga_over(r->saga)) {
 		r->finished_us = e->wall_us;

@@ -26,6 +26,7 @@
  *
  * Facts that hold in each state stand in the table and in txn_valid. */
 #include "coordinator/txn.h"
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -122,6 +123,7 @@ static void settle(struct record *r)
 
 static void decide_commit(struct record *r)
 {
+	CRASH_POINT(decide_commit);
 	move(r, TXN_COMMITTING);
 	for (size_t i = 0; i < r->n_branches; i++) {
 		struct record_branch *b = &r->branches[i];
@@ -138,6 +140,7 @@ static void decide_commit(struct record *r)
  * until an agent says that it is gone, whether or not it ever answered. */
 static void abort_all(struct record *r, const char *reason)
 {
+	CRASH_POINT(decide_abort);
 	move(r, TXN_ABORTING);
 	explain(&r->reason, reason);
 	for (size_t i = 0; i < r->n_branches; i++) {

@@ -7,6 +7,7 @@
  *
  * What a resource cannot do now is answered RETRY, for an action and for an undo:
  * nothing was begun, and the coordinator tries again by its own plan. */
+#include "base/crash.h"
 #include "base/log.h"
 #include "participant/core.h"
 
@@ -131,6 +132,7 @@ static void on_called(const struct adapter_answer *said, void *arg)
 	const struct adapter_answer what = sane(said);
 
 	assert(c->stage != CALL_OVER);
+	CRASH_POINT(call_ended);
 	a->calls--;
 	if (c->stage == CALL_STOPPING) {
 		conclude(a, c, undo, &what);
@@ -158,6 +160,7 @@ static void begin(struct agent *a, struct call *c, bool undo, const struct adapt
 	call_move(&a->saga, c, undo ? CALL_UNDOING : CALL_DOING, agent_now(a));
 	call_forget(&a->saga, c, undo);
 	a->calls++;
+	CRASH_POINT(call_begin);
 	c->served->adapter->call(c->served->self, &call, on_called, c);
 }
 

@@ -13,6 +13,7 @@
 #include "adapters/postgres.h"
 #include "adapters/sqlite.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "participant/agent.h"
@@ -79,6 +80,7 @@ static void on_closed(void *arg)
 {
 	struct entry *e = arg;
 
+	CRASH_POINT(resource_closed);
 	if (--e->program->open == 0)
 		close_handles(e->program);
 }
@@ -89,6 +91,7 @@ static void program_close(struct program *p)
 	if (p->closing)
 		return;
 	p->closing = true;
+	CRASH_POINT(agent_close);
 	uplink_close(p->uplink);
 	p->uplink = NULL;
 	if (p->open == 0)
@@ -110,6 +113,7 @@ static void program_stop(struct program *p)
 	if (p->stopping)
 		return;
 	p->stopping = true;
+	CRASH_POINT(agent_stop);
 	agent_stop(p->agent);
 	uv_timer_start(&p->deadline, on_deadline, STOP_MAX_MS, 0);
 }
@@ -249,6 +253,7 @@ static enum rc entry_open(struct program *p, const char *name, const struct yaml
 					.incarnation = p->incarnation,
 					.ready = agent_ready,
 					.arg = served};
+	CRASH_POINT(resource_open);
 	rc = e->adapter->open(&e->host, name, node, &e->self, err);
 	if (rc != RC_OK) {
 		e->self = NULL;
@@ -277,6 +282,7 @@ static enum rc program_start(struct program *p, struct err *err)
 		if (entry_open(p, c->resources->keys[i]->text, c->resources->items[i], err) !=
 		    RC_OK)
 			return err_wrap(err, "%s", p->path);
+	CRASH_POINT(uplink_open);
 	if (uplink_open(&p->loop, c->coordinator, &events, &p->uplink, err) != RC_OK)
 		return err->code;
 	uv_prepare_start(&p->prepare, on_prepare);
@@ -335,6 +341,7 @@ static int run(struct program *p)
 	}
 	uv_run(&p->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&p->loop);
+	CRASH_POINT(agent_closed);
 	agent_free(p->agent);
 	free(p->entries);
 	free(p->directory);
@@ -370,6 +377,7 @@ int main(int argc, char **argv)
 	struct err err = {0};
 	int option, status = EXIT_USAGE;
 
+	CRASH_BEGIN();
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (option) {
 		case 'c': p.path = optarg; break;

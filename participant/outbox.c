@@ -1,5 +1,6 @@
 /* outbox.c - see outbox.h. */
 #include "participant/outbox.h"
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -69,6 +70,7 @@ void outbox_result(struct outbox *o, const struct result *r)
 	struct note *n = note_new(&r->id);
 	const char *reason = r->reason;
 
+	CRASH_POINT(result_put);
 	n->r.kind = r->kind;
 	n->r.call = r->call;
 	n->r.attempt = r->attempt;
@@ -80,6 +82,7 @@ void outbox_result(struct outbox *o, const struct result *r)
 					     r->output.size};
 	n->r.reason = frame_cut_reason(reason);
 	DL_APPEND(o->results, n);
+	CRASH_POINT(result_kept);
 }
 
 static bool has_result(const struct note *list, const struct branch_id *id)

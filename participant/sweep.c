@@ -3,6 +3,7 @@
  * "Not found" never proves that a prepare cannot still arrive, so the sweeps go on
  * for ever; and an orphan is ended only on the coordinator's word.  What a sweep
  * found counts only against what was known before it began. */
+#include "base/crash.h"
 #include "base/log.h"
 #include "participant/core.h"
 
@@ -11,6 +12,7 @@
 
 void sweep_ask(struct agent *a, const struct branch_id *id)
 {
+	CRASH_POINT(inquiry_put);
 	if (outbox_ask(&a->outbox, id))
 		log_event(LOG_INFO, "inquiry", "resource=%s gid=%s branch=%s epoch=%" PRIu64,
 			  id->resource, id->gid, id->branch, id->epoch);
@@ -98,6 +100,7 @@ static void on_list(enum rc rc, const struct branch_id *branches, size_t n, void
 {
 	struct served *s = arg;
 
+	CRASH_POINT(sweep_listed);
 	s->listing = false;
 	s->due_us = agent_now(s->agent);
 	if (!s->again)
@@ -132,6 +135,7 @@ void sweep_turn(struct agent *a)
 		s->listing = true;
 		s->sweeps++;
 		s->sweep_us = now;
+		CRASH_POINT(sweep_begin);
 		s->adapter->list(s->self, on_list, s);
 	}
 }

@@ -8,6 +8,7 @@
  * to REDIAL_MAX_MS, and begins anew after a connection that worked. */
 #include "participant/uplink.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "participant/agent.h"
@@ -89,6 +90,7 @@ static void hang_up(struct uplink *u, const char *why)
 {
 	const bool was_up = u->state == UP;
 
+	CRASH_POINT(uplink_lost);
 	sp_conn_close(u->conn);
 	u->conn = NULL;
 	u->state = WAITING;
@@ -161,6 +163,7 @@ static void on_message(struct sp_conn *c, const unsigned char *bytes, size_t siz
 	struct err err;
 
 	(void)c;
+	CRASH_POINT(reply_received);
 	if (q == NULL) {
 		hang_up(u, "it answered a poll that was not made");
 	} else if (clock_mono_us() - q->sent_us >= (uint64_t)POLL_LIFE_MS * 1000) {
@@ -172,7 +175,9 @@ static void on_message(struct sp_conn *c, const unsigned char *bytes, size_t siz
 		q->busy = false;
 		u->redial_ms = REDIAL_MIN_MS;
 		watch_polls(u);
+		CRASH_POINT(reply_decoded);
 		u->events.reply(q->seq, &r, u->events.arg);
+		CRASH_POINT(reply_handled);
 		reply_free(&r);
 	}
 }
@@ -195,7 +200,9 @@ void uplink_send(struct uplink *u, const struct poll *p)
 			      .sent_us = clock_mono_us()};
 	for (int i = 0; i < IDS_SIZE; i++)
 		ids[i] = (unsigned char)(q->id >> (24 - 8 * i));
+	CRASH_POINT(poll_send);
 	sp_send(u->conn, out, ids, sizeof ids);
+	CRASH_POINT(poll_sent);
 	watch_polls(u);
 }
 
@@ -208,6 +215,7 @@ static void on_open(struct sp_conn *c, void *arg)
 	(void)c;
 	uv_timer_stop(&u->timer);
 	u->state = UP;
+	CRASH_POINT(uplink_up);
 	u->failed = 0;
 	log_event(LOG_INFO, "coordinator-connected", "url=%s", u->url);
 	u->events.connected(true, u->events.arg);
@@ -226,6 +234,8 @@ static void on_connect(uv_connect_t *req, int status)
 	struct uplink *u = req->data;
 
 	u->connecting = false;
+	if (CRASH_ERROR(uplink_connect))
+		status = UV_EIO;
 	if (u->closing) {
 		free_if_done(u);
 	} else if (u->state == WAITING) {

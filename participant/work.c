@@ -16,6 +16,7 @@
  *
  * Work that is refused leaves a tombstone as well: a duplicate of it, arriving when
  * there is room again, must not run after the coordinator has read the refusal. */
+#include "base/crash.h"
 #include "base/log.h"
 #include "participant/core.h"
 
@@ -100,6 +101,7 @@ static void on_worked(const struct adapter_answer *answer, void *arg)
 	enum result_kind kind = answer->kind;
 
 	assert(b->stage == STAGE_WORKING);
+	CRASH_POINT(work_ended);
 	a->calls--;
 	if (kind != yes && kind != RESULT_READ_ONLY && kind != RESULT_REFUSED)
 		kind = RESULT_UNKNOWN;
@@ -200,6 +202,7 @@ static void work_begin(struct agent *a, struct served *s, uint64_t epoch, const 
 	}
 	b->call = c->kind;
 	a->calls++;
+	CRASH_POINT(work_begin);
 	if (c->kind == COMMAND_ONCE)
 		s->adapter->once(s->self, &work, on_worked, b);
 	else
@@ -216,6 +219,7 @@ static void on_finished(const struct adapter_answer *answer, void *arg)
 	enum result_kind kind = answer->kind;
 
 	assert(b->stage == STAGE_FINISHING);
+	CRASH_POINT(finish_ended);
 	a->calls--;
 	if (kind == RESULT_COMMITTED && b->call != COMMAND_ROLLBACK)
 		branch_bury(&a->branches, b, END_COMMITTED, NULL, now);
@@ -275,6 +279,7 @@ static void decide(struct agent *a, struct branch *b, enum command_kind kind, bo
 		return;
 	}
 	branch_move(&a->branches, b, STAGE_FINISHING, agent_now(a));
+	CRASH_POINT(finish_begin);
 	b->call = kind;
 	if (kind == COMMAND_COMMIT)
 		call_commit(a, b, repeat);
@@ -393,6 +398,7 @@ void work_command(struct agent *a, uint64_t epoch, const struct command *c)
 
 	log_event(LOG_DEBUG, "command", "kind=%s resource=%s gid=%s branch=%s epoch=%" PRIu64,
 		  command_kind_name(c->kind), c->id.resource, c->id.gid, c->id.branch, c->id.epoch);
+	CRASH_POINT(command_begin);
 	switch (c->kind) {
 	case COMMAND_PREPARE:
 	case COMMAND_ONCE:
@@ -419,6 +425,7 @@ void work_answer(struct agent *a, const struct answer *ans)
 		  "verdict=%s resource=%s gid=%s branch=%s epoch=%" PRIu64,
 		  verdict_name(ans->verdict), ans->id.resource, ans->id.gid, ans->id.branch,
 		  ans->id.epoch);
+	CRASH_POINT(verdict_received);
 	switch (ans->verdict) {
 	case VERDICT_WAIT: break; /* the next sweep asks again */
 	case VERDICT_COMMIT: decision_came(a, s, &ans->id, COMMAND_COMMIT, true); break;

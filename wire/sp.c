@@ -8,6 +8,7 @@
  * A peer is given up that does not shake hands, leaves a message unfinished or does
  * not read what we send, for SP_TICK_MS at the least. */
 #include "wire/sp.h"
+#include "base/crash.h"
 #include "base/mem.h"
 #include "wire/frame.h"
 
@@ -182,6 +183,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	size_t done = 0, one;
 
 	(void)buf;
+	if (CRASH_ERROR(wire_read))
+		n = UV_EIO;
 	if (n < 0) {
 		fail(c, n == UV_EOF ? "the peer closed the connection" : uv_strerror((int)n));
 		return;
@@ -225,7 +228,10 @@ static void write_out(struct sp_conn *c, struct sp_out *out, size_t head_size)
 	out->conn = c;
 	out->req.data = out;
 	c->unsent++;
-	rc = uv_write(&out->req, &c->u.stream, bufs, out->size > 0 ? 2 : 1, on_written);
+	rc = CRASH_ERROR(wire_write)
+		     ? UV_EIO
+		     : uv_write(&out->req, &c->u.stream, bufs, out->size > 0 ? 2 : 1, on_written);
+	CRASH_POINT(wire_written);
 	if (rc != 0) { /* the callback will not come */
 		free(out);
 		c->unsent--;
