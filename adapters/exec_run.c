@@ -5,6 +5,7 @@
  * read empty and no further, since a daemon may hold them open for ever. */
 #include "adapters/exec_run.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -187,9 +188,11 @@ static void on_input(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	adapter_loop_enter(run->loop);
-	n = status < 0 ? -1
-		       : write(run->watches[INPUT].fd, run->input + run->input_sent,
-			       run->input_size - run->input_sent);
+	n = status < 0 || CRASH_ERROR(exec_feed)
+		    ? -1
+		    : write(run->watches[INPUT].fd, run->input + run->input_sent,
+			    run->input_size - run->input_sent);
+	CRASH_POINT(exec_fed);
 	if (n > 0)
 		run->input_sent += (size_t)n;
 	/* A command need not read what it is told. */
@@ -283,12 +286,14 @@ static void on_process(uv_poll_t *poll, int status, int events)
 
 	(void)status;
 	(void)events;
+	CRASH_POINT(exec_ended);
 	adapter_loop_enter(run->loop);
 	/* Before the leader is reaped its number cannot be another group's. */
 	signal_group(run, SIGKILL);
 	if (waitid(P_PID, (id_t)run->pid, &info, WEXITED) != 0)
 		abort(); /* somebody else has reaped our child */
 	run->stage = OVER;
+	CRASH_POINT(exec_reaped);
 	if (info.si_code == CLD_EXITED)
 		end.status = info.si_status;
 	else

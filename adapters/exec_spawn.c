@@ -5,6 +5,7 @@
  * also those of libraries that forget O_CLOEXEC. */
 #include "adapters/exec_spawn.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -119,7 +120,10 @@ enum rc exec_spawn(const struct exec_command *c, struct exec_process *p, struct 
 	for (int i = 0; i < 3 && error == 0; i++)
 		error = make_pipe(pipes[i], i == 0);
 	if (error == 0)
+		error = CRASH_ERROR(exec_spawn);
+	if (error == 0)
 		error = spawn(c, pipes, &p->pid);
+	CRASH_POINT(exec_spawned);
 	rc = error == 0 ? watch_process(p->pid, &p->pidfd, err) : explain(c, error, err);
 	for (int i = 0; i < 3; i++) {
 		if (pipes[i][1] >= 0)

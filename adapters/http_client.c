@@ -3,6 +3,7 @@
 #include "adapters/http_client.h"
 
 #include "adapters/http_exchange.h"
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -24,6 +25,8 @@ static void end(struct http_exchange *x, CURLcode code)
 {
 	struct http_client *c = x->client;
 
+	if (CRASH_ERROR(http_ended))
+		code = CURLE_RECV_ERROR;
 	http_exchange_read(x, code);
 	if (http_exchange_redirects(x)) {
 		curl_multi_remove_handle(c->multi, x->easy);
@@ -181,6 +184,7 @@ void http_client_fini(struct http_client *c)
 void http_client_send(struct http_client *c, struct http_exchange *x)
 {
 	x->client = c;
+	CRASH_POINT(http_begin);
 	DL_APPEND(c->open, x);
 	http_exchange_start(x, uv_now(c->loop->uv));
 	curl_easy_setopt(x->easy, CURLOPT_MAXAGE_CONN, (long)IDLE_MAX_S);

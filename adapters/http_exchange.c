@@ -1,6 +1,7 @@
 /* http_exchange.c - see http_exchange.h. */
 #include "adapters/http_exchange.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <stdlib.h>
@@ -16,6 +17,8 @@ static int on_request(void *arg, char *remote, char *local, int remote_port, int
 	struct http_exchange *x = arg;
 
 	(void)remote, (void)local, (void)remote_port, (void)local_port;
+	if (CRASH_ERROR(http_send))
+		return CURL_PREREQFUNC_ABORT;
 	x->resent = x->resent || x->sent;
 	x->sent = true;
 	return CURL_PREREQFUNC_OK;
@@ -26,6 +29,7 @@ static size_t on_header(char *data, size_t one, size_t size, void *arg)
 	struct http_exchange *x = arg;
 
 	(void)data;
+	CRASH_POINT(http_answer);
 	x->header_bytes += one * size;
 	x->too_big = x->too_big || x->header_bytes > HTTP_ANSWER_HEADERS_MAX;
 	return x->too_big ? 0 : one * size;

@@ -7,6 +7,7 @@
 
 #include "adapters/ledger_db.h"
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
 
@@ -176,6 +177,7 @@ static enum rc carry_out_all(struct ledger *l, struct request *list, struct err 
 	for (struct request *r = list; r != NULL; r = r->next)
 		if (carry_out(l, r, wall_ms, err) != RC_OK)
 			return RC_IO;
+	CRASH_POINT(ledger_commit);
 	return ledger_db_end(l->db, err);
 }
 
@@ -185,6 +187,7 @@ static void serve(struct ledger *l, struct request *list)
 	const enum rc rc = carry_out_all(l, list, &err);
 	struct request *r, *next;
 
+	CRASH_POINT(ledger_committed);
 	if (rc != RC_OK && l->db != NULL)
 		set_problem(l, &err);
 	tell(l);

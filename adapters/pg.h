@@ -60,6 +60,15 @@ struct pg {
 
 const struct pg_statement *pg_statement_of(const struct pg *pg, unsigned id);
 
+/* What a crash point says of the call's connection: with an error it breaks, and what
+ * was asked on it goes unanswered. */
+static inline bool pg_cut(const struct pg_call *c, int error)
+{
+	if (error != 0)
+		pg_session_doom(c->session);
+	return error != 0;
+}
+
 /* prepare */
 void pg_work_start(struct pg_call *c);
 /* Fills what a call needs to run `work`; false: it was answered. */

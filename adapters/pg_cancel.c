@@ -6,6 +6,7 @@
  * See pg.h. */
 #include "adapters/pg.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -32,6 +33,7 @@ static void on_cancel_end(struct pg_unit *u, bool whole)
 	struct pg *pg = x->pg;
 
 	(void)whole;
+	CRASH_POINT(pg_cancelled);
 	pg_session_unhold(x->target);
 	free(x);
 	pg_call_dispatch(pg);
@@ -57,6 +59,7 @@ static void send_cancel(struct pg_call *c, struct pg_session *s)
 	x->unit.result = on_cancel_result;
 	x->unit.end = on_cancel_end;
 	pg_session_hold(x->target);
+	CRASH_POINT(pg_cancel_send);
 	snprintf(pid, sizeof pid, "%d", pg_session_pid(c->session));
 	pg_session_execute(s, &x->unit, 0, pg_statement_of(c->pg, PG_CANCEL), values, 2);
 	pg_session_sync(s, &x->unit);

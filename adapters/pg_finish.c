@@ -4,6 +4,7 @@
  * See pg.h. */
 #include "adapters/pg.h"
 
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -78,6 +79,8 @@ static void on_commit_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
+	if (whole && pg_cut(c, CRASH_ERROR(pg_commit_answered)))
+		whole = false;
 	if (finish_settled(c, whole, RESULT_COMMITTED, commit_queue))
 		return;
 	if (c->repeat) {
@@ -93,7 +96,9 @@ static void on_commit_end(struct pg_unit *u, bool whole)
 
 static void commit_send(struct pg_call *c)
 {
+	CRASH_POINT(pg_commit_send);
 	send_finish(c, PG_COMMIT, on_commit_end);
+	pg_cut(c, CRASH_ERROR(pg_commit_sent));
 }
 
 void pg_commit_start(struct pg_call *c)
@@ -117,6 +122,8 @@ static void on_rollback_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
+	if (whole && pg_cut(c, CRASH_ERROR(pg_rollback_answered)))
+		whole = false;
 	if (finish_settled(c, whole, RESULT_ROLLED_BACK, rollback_queue))
 		return;
 	c->reason[0] = '\0';
@@ -125,7 +132,9 @@ static void on_rollback_end(struct pg_unit *u, bool whole)
 
 static void rollback_send(struct pg_call *c)
 {
+	CRASH_POINT(pg_rollback_send);
 	send_finish(c, PG_ROLLBACK, on_rollback_end);
+	pg_cut(c, CRASH_ERROR(pg_rollback_sent));
 }
 
 void pg_rollback_start(struct pg_call *c)
@@ -177,7 +186,7 @@ static void on_list_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole)
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_listed)))
 		c->rc = RC_UNAVAILABLE;
 	pg_call_answer(c, RESULT_NONE);
 }
@@ -191,6 +200,7 @@ static void list_send(struct pg_call *c)
 	c->unit.result = on_list_result;
 	c->unit.end = on_list_end;
 	pg_session_execute(c->session, &c->unit, 0, pg_statement_of(c->pg, PG_LIST), values, 1);
+	CRASH_POINT(pg_list_send);
 	pg_session_sync(c->session, &c->unit);
 }
 

@@ -10,6 +10,8 @@
  * See pg.h. */
 #include "adapters/pg.h"
 
+#include "base/crash.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -39,7 +41,7 @@ static void on_conflict_end(struct pg_unit *u, bool whole)
 	struct pg_call *c = u->arg;
 
 	c->reason[0] = '\0';
-	if (!whole)
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_once_looked)))
 		pg_work_unknown(c);
 	else if (strcmp(c->mark, "once") == 0)
 		pg_call_answer(c, RESULT_COMMITTED);
@@ -67,7 +69,7 @@ static void on_commit_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole) {
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_once_committed))) {
 		pg_work_unknown(c);
 		return;
 	}
@@ -86,7 +88,7 @@ static void on_operation_end(struct pg_unit *u, bool whole)
 	struct pg_call *c = u->arg;
 
 	c->may_cancel = false;
-	if (!whole) {
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_once_worked))) {
 		pg_work_unknown(c);
 		return;
 	}
@@ -95,7 +97,9 @@ static void on_operation_end(struct pg_unit *u, bool whole)
 		c->unit.end = on_commit_end;
 		pg_session_execute(c->session, &c->unit, PG_STEP_LAST,
 				   pg_statement_of(c->pg, PG_COMMIT), NULL, 0);
+		CRASH_POINT(pg_once_commit);
 		pg_session_sync(c->session, &c->unit);
+		pg_cut(c, CRASH_ERROR(pg_once_commit_sent));
 		return;
 	}
 	pg_session_rollback(c->session, pg_statement_of(c->pg, PG_ROLLBACK));
@@ -112,7 +116,9 @@ void pg_once_start(struct pg_call *c)
 	pg_work_begin(c, PG_BEGIN);
 	send_mark(c, &c->unit, PG_MARK, PG_STEP_MARK);
 	pg_work_operation(c);
+	CRASH_POINT(pg_once_send);
 	pg_session_sync(c->session, &c->unit);
+	pg_cut(c, CRASH_ERROR(pg_once_sent));
 }
 
 /* ---- settle_once ---- */
@@ -140,7 +146,7 @@ static void on_settled_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole)
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_settled)))
 		pg_work_unknown(c);
 	else if (strcmp(c->mark, "once") == 0)
 		pg_call_answer(c, RESULT_COMMITTED);
@@ -160,7 +166,9 @@ static void settle_run(struct pg_call *c)
 	send_mark(c, &c->unit, PG_SETTLE, PG_STEP_MARK);
 	pg_session_sync(c->session, &c->unit);
 	send_mark(c, &c->unit2, PG_READ_MARK, PG_STEP_MARK);
+	CRASH_POINT(pg_settle_send);
 	pg_session_sync(c->session, &c->unit2);
+	pg_cut(c, CRASH_ERROR(pg_settle_sent));
 }
 
 static void settle_queue(struct pg_call *c)

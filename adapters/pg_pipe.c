@@ -3,6 +3,7 @@
 #include "adapters/pg_session_impl.h"
 
 #include "adapters/pg_verdict.h"
+#include "base/crash.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -47,10 +48,11 @@ void pg_session_sync(struct pg_session *s, struct pg_unit *u)
 	assert(s->conn != NULL && u->n_sends > 0);
 	DL_APPEND(s->units, u);
 	s->n_units++;
-	if (!PQpipelineSync(s->conn))
+	if (CRASH_ERROR(pg_send) || !PQpipelineSync(s->conn))
 		pg_session_doom(s);
 	else
 		pg_session_watch(s);
+	CRASH_POINT(pg_sent);
 }
 
 int pg_pipe_flush(struct pg_session *s)
@@ -147,7 +149,7 @@ static bool take(struct pg_session *s, PGresult *res)
 bool pg_pipe_read(struct pg_session *s, const char **why)
 {
 	PGconn *conn = s->conn;
-	const bool alive = PQconsumeInput(conn);
+	const bool alive = !CRASH_ERROR(pg_receive) && PQconsumeInput(conn);
 	bool sense = true;
 
 	/* What came before the connection broke still counts.  Any callback may break

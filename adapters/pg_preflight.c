@@ -8,6 +8,7 @@
  * is wrong breaks the session; when it has connected again, all is tried anew. */
 #include "adapters/pg.h"
 
+#include "base/crash.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -152,6 +153,7 @@ static void on_fence_end(struct pg_unit *u, bool whole)
 	if (f->failed) {
 		give_up(f, f->why);
 	} else if (f->fence_left == 0) {
+		CRASH_POINT(pg_fenced);
 		f->pg->fenced = true;
 		barrier_start(f);
 	} else {
@@ -192,6 +194,7 @@ static void fence_start(struct pg_preflight *f)
 	const char *values[2] = {shared, pg->fenced ? pg->app_name + n : pg->app_name};
 
 	snprintf(shared, sizeof shared, "%.*s", n, pg->app_name);
+	CRASH_POINT(pg_fence_send);
 	step_send(f, on_fence_result, pg->fenced ? on_newer_end : on_fence_end, NULL);
 	pg_session_execute(f->session, &f->unit, 0,
 			   pg_statement_of(pg, pg->fenced ? PG_NEWER : PG_FENCE), values, 2);

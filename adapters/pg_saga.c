@@ -45,6 +45,7 @@
  * See pg.h. */
 #include "adapters/pg.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <stdio.h>
@@ -129,7 +130,7 @@ static void on_read_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole)
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_key_read)))
 		pg_call_pause(c, READ_AGAIN_MS, read_queue);
 	else if (c->failed != PG_DONE)
 		pg_call_answer(c, RESULT_UNKNOWN);
@@ -144,6 +145,7 @@ static void read_key(struct pg_call *c)
 	c->mark[0] = '\0';
 	c->blocked = false;
 	send_key(c, PG_KEY_READ, PG_STEP_LOOK, 3);
+	CRASH_POINT(pg_key_send);
 	send_unit(c, on_read_result, on_read_end);
 }
 
@@ -238,7 +240,7 @@ static void on_finish_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole) {
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_call_committed))) {
 		lost_in_commit(c);
 	} else if (c->last == PG_DONE) {
 		pg_call_answer(c, RESULT_DONE);
@@ -266,7 +268,9 @@ static void finish(struct pg_call *c, bool worked)
 		send_key(c, PG_KEY_STORE, PG_STEP_STORE, 5);
 	pg_session_execute(c->session, &c->unit, PG_STEP_LAST, pg_statement_of(c->pg, PG_COMMIT),
 			   NULL, 0);
+	CRASH_POINT(pg_call_commit);
 	send_unit(c, on_finish_result, on_finish_end);
+	pg_cut(c, CRASH_ERROR(pg_call_commit_sent));
 }
 
 /* False if the call must not commit any more: then it was answered. */
@@ -298,7 +302,7 @@ static void on_work_end(struct pg_unit *u, bool whole)
 	struct pg_call *c = u->arg;
 
 	c->may_cancel = false;
-	if (!whole) {
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_call_worked))) {
 		lost_before_commit(c);
 	} else if (c->failed != PG_NONE) {
 		fail(c);
@@ -317,7 +321,9 @@ static void send_operation(struct pg_call *c)
 		pg_session_query(c->session, &c->unit, PG_STEP_LOOK, "SET TRANSACTION READ ONLY");
 	}
 	pg_work_operation(c);
+	CRASH_POINT(pg_call_send);
 	send_unit(c, on_work_result, on_work_end);
+	pg_cut(c, CRASH_ERROR(pg_call_sent));
 }
 
 /* Of an undo: what is there to undo? */
@@ -325,7 +331,7 @@ static void on_look_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole) {
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_undo_looked))) {
 		lost_before_commit(c);
 	} else if (c->failed != PG_NONE) {
 		fail(c);

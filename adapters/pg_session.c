@@ -3,6 +3,7 @@
 #include "adapters/pg_session_impl.h"
 
 #include "adapters/pg_verdict.h"
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -120,6 +121,7 @@ void pg_session_break(struct pg_session *s, const char *why)
 	if (s->state == PG_OFF || s->state == PG_WAITING)
 		return;
 	pg_one_line(line, sizeof line, why);
+	CRASH_POINT(pg_lost);
 	disconnect(s);
 	pg_session_move(s, PG_WAITING);
 	s->failures++;
@@ -179,7 +181,7 @@ static void dial(struct pg_session *s, const char *hostaddr, const char *host)
 
 	pg_session_move(s, PG_CONNECTING);
 	s->conn = PQconnectStartParams(keys, values, 1);
-	if (s->conn == NULL || PQstatus(s->conn) == CONNECTION_BAD)
+	if (s->conn == NULL || PQstatus(s->conn) == CONNECTION_BAD || CRASH_ERROR(pg_connect))
 		pg_session_break(s, s->conn != NULL ? PQerrorMessage(s->conn) : "out of memory");
 	else
 		watch(s, UV_WRITABLE);

@@ -74,6 +74,8 @@ void pg_session_free(struct pg_session *s);
 /* Ends the connection now, because of `why`, and all units with it; it will
  * connect again after a pause that grows with each failure. */
 void pg_session_break(struct pg_session *s, const char *why);
+/* The same in the loop's next iteration; until then it is given no work. */
+void pg_session_doom(struct pg_session *s);
 /* The connection has proved good: the next pause is the shortest again. */
 void pg_session_settle(struct pg_session *s);
 /* Breaks once its units have ended (something is stale in it). */

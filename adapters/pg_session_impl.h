@@ -54,8 +54,6 @@ void pg_pipe_drop(struct pg_session *s);
 void pg_session_set_up(struct pg_session *s);
 /* pg_session.c: the only place where `state` changes. */
 void pg_session_move(struct pg_session *s, enum pg_session_state to);
-/* pg_session.c: has the session broken in the loop's next iteration. */
-void pg_session_doom(struct pg_session *s);
 /* pg_session.c: watches the socket as pg_pipe_flush says. */
 void pg_session_watch(struct pg_session *s);
 

@@ -4,6 +4,7 @@
 #include "adapters/pg_session_impl.h"
 
 #include "adapters/pg_verdict.h"
+#include "base/crash.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -97,6 +98,7 @@ static void on_extra_end(struct pg_unit *u, bool whole)
 	}
 	adapter_timer_stop(s->host->loop, &s->timer);
 	pg_session_move(s, PG_UP);
+	CRASH_POINT(pg_up);
 	s->host->up(s, s->host->arg);
 }
 

@@ -2,6 +2,7 @@
 #include "adapters/pg_suspect.h"
 
 #include "adapters/pg.h"
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -78,6 +79,7 @@ static void on_ask_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
+	CRASH_POINT(pg_terminated);
 	if (whole && suspect_of(c->pg, c->branch.name) == NULL) {
 		pg_call_pause(c, 0, c->when_clear);
 		return;
@@ -93,6 +95,7 @@ static void ask(struct pg_call *c)
 
 	assert(x != NULL); /* one call of a branch at a time: nobody else took it away */
 	snprintf(pid, sizeof pid, "%d", x->pid);
+	CRASH_POINT(pg_terminate_send);
 	c->unit.result = on_ask_result;
 	c->unit.end = on_ask_end;
 	pg_session_execute(c->session, &c->unit, 0, pg_statement_of(c->pg, PG_TERMINATE), values,

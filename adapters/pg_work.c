@@ -9,6 +9,8 @@
  * See pg.h. */
 #include "adapters/pg.h"
 
+#include "base/crash.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +72,7 @@ bool pg_work_init(struct pg_call *c, const struct adapter_work *work)
 void pg_work_begin(struct pg_call *c, enum pg_statement_id begin)
 {
 	c->may_cancel = true;
+	CRASH_POINT(pg_begin);
 	pg_work_timeouts(c);
 	pg_session_execute(c->session, &c->unit, PG_STEP_BEGIN, pg_statement_of(c->pg, begin), NULL,
 			   0);
@@ -204,7 +207,7 @@ static void on_undo_end(struct pg_unit *u, bool whole)
 {
 	struct pg_call *c = u->arg;
 
-	if (!whole)
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_unprepare_answered)))
 		pg_work_unknown(c);
 	else
 		pg_call_answer(c, c->last == PG_DONE ? RESULT_REFUSED : RESULT_UNKNOWN);
@@ -220,7 +223,9 @@ static void undo(struct pg_call *c)
 	c->unit.result = on_undo_result;
 	c->unit.end = on_undo_end;
 	pg_session_query(c->session, &c->unit, PG_STEP_LAST, sql);
+	CRASH_POINT(pg_unprepare_send);
 	pg_session_sync(c->session, &c->unit);
+	pg_cut(c, CRASH_ERROR(pg_unprepare_sent));
 }
 
 static void on_prepare_end(struct pg_unit *u, bool whole)
@@ -228,7 +233,7 @@ static void on_prepare_end(struct pg_unit *u, bool whole)
 	struct pg_call *c = u->arg;
 
 	c->may_cancel = false;
-	if (!whole) {
+	if (!whole || pg_cut(c, CRASH_ERROR(pg_prepare_answered))) {
 		pg_work_unknown(c);
 		return;
 	}
@@ -264,5 +269,7 @@ void pg_work_start(struct pg_call *c)
 		snprintf(sql, sizeof sql, "PREPARE TRANSACTION '%s'", c->branch.name);
 		pg_session_query(c->session, &c->unit, PG_STEP_LAST, sql);
 	}
+	CRASH_POINT(pg_prepare_send);
 	pg_session_sync(c->session, &c->unit);
+	pg_cut(c, CRASH_ERROR(pg_prepare_sent));
 }

@@ -8,6 +8,7 @@
  * is begun until it has returned; and as it lives in this process, it ends with it. */
 #include "adapters/plugin_impl.h"
 
+#include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -311,6 +312,7 @@ void plugin_call_back(struct plugin_job *job, void *arg)
 	struct plugin *p = arg;
 	struct plugin_call *c = job->call;
 
+	CRASH_POINT(plugin_heard);
 	adapter_loop_enter(&p->loop);
 	p->running--;
 	if (c == NULL) {

@@ -1,6 +1,7 @@
 /* plugin_pool.c - see plugin_pool.h. */
 #include "adapters/plugin_pool.h"
 
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <pthread.h>
@@ -103,7 +104,9 @@ static void *work(void *arg)
 	while ((job = take(pool)) != NULL) {
 		w->inside = true;
 		pthread_mutex_unlock(&pool->lock);
+		CRASH_POINT(plugin_call);
 		plugin_job_run(job);
+		CRASH_POINT(plugin_called);
 		pthread_mutex_lock(&pool->lock);
 		w->inside = false;
 		put(&pool->done, job);

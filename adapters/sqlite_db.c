@@ -5,6 +5,7 @@
 #include "adapters/sqlite_impl.h"
 
 #include "adapters/sqlite_value.h"
+#include "base/crash.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -293,6 +294,7 @@ enum sqlite_end sqlite_db_call(struct sqlite_db *d, struct sqlite_job *job)
 	int code;
 
 	assert(job->kind == RESULT_NONE && job->output == NULL);
+	CRASH_POINT(sqlite_call);
 	d->phase = SQ_FINISHING; /* the look is short, and an answer needs it */
 	code = look(d, job, &found);
 	if (code != SQLITE_OK) {
@@ -303,6 +305,7 @@ enum sqlite_end sqlite_db_call(struct sqlite_db *d, struct sqlite_job *job)
 	}
 	d->phase = SQ_RUNNING;
 	code = proceed(d, job, &found);
+	CRASH_POINT(sqlite_called);
 	d->phase = SQ_FINISHING;
 	end = end_of(d, code);
 	if (end != SQ_END_OK && job->acted) { /* it was done, and is not any more */
@@ -327,6 +330,7 @@ enum sqlite_end sqlite_db_begin(struct sqlite_db *d, char reason[REASON_MAX])
 			 d->settings.config->file);
 		return SQ_END_BROKEN;
 	}
+	CRASH_POINT(sqlite_begin);
 	code = run(d, SQ_BEGIN);
 	if (code == SQLITE_OK)
 		return SQ_END_OK;
@@ -342,7 +346,9 @@ enum sqlite_end sqlite_db_commit(struct sqlite_db *d, char reason[REASON_MAX])
 	int code;
 
 	d->phase = SQ_FINISHING;
+	CRASH_POINT(sqlite_commit);
 	code = run(d, SQ_COMMIT);
+	CRASH_POINT(sqlite_committed);
 	if (code == SQLITE_OK)
 		return SQ_END_OK;
 	sqlite_explain(d->db, reason, REASON_MAX);

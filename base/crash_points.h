@@ -117,7 +117,81 @@
 	X(sweep_begin, CRASH_AGENT, CRASH_DIES) \
 	X(sweep_listed, CRASH_AGENT, CRASH_DIES) \
 	X(inquiry_put, CRASH_AGENT, CRASH_DIES) \
-	X(verdict_received, CRASH_AGENT, CRASH_DIES)
+	X(verdict_received, CRASH_AGENT, CRASH_DIES) \
+	/* PostgreSQL's sessions; an error breaks the connection. */ \
+	X(pg_connect, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_up, CRASH_AGENT, CRASH_DIES) \
+	X(pg_lost, CRASH_AGENT, CRASH_DIES) \
+	X(pg_fence_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_fenced, CRASH_AGENT, CRASH_DIES) \
+	X(pg_send, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_sent, CRASH_AGENT, CRASH_DIES) \
+	X(pg_receive, CRASH_AGENT, CRASH_FAILS) \
+	/* PostgreSQL: the work of a branch, and its promise. */ \
+	X(pg_begin, CRASH_AGENT, CRASH_DIES) \
+	X(pg_prepare_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_prepare_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_prepare_answered, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_unprepare_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_unprepare_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_unprepare_answered, CRASH_AGENT, CRASH_FAILS) \
+	/* PostgreSQL: one phase, with its barrier row. */ \
+	X(pg_once_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_once_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_once_worked, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_once_commit, CRASH_AGENT, CRASH_DIES) \
+	X(pg_once_commit_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_once_committed, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_once_looked, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_settle_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_settle_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_settled, CRASH_AGENT, CRASH_FAILS) \
+	/* PostgreSQL: the end of a branch, and the list of those that are prepared. */ \
+	X(pg_commit_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_commit_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_commit_answered, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_rollback_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_rollback_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_rollback_answered, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_list_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_listed, CRASH_AGENT, CRASH_FAILS) \
+	/* PostgreSQL: a saga's call, with its barrier rows. */ \
+	X(pg_call_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_call_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_undo_looked, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_call_worked, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_call_commit, CRASH_AGENT, CRASH_DIES) \
+	X(pg_call_commit_sent, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_call_committed, CRASH_AGENT, CRASH_FAILS) \
+	X(pg_key_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_key_read, CRASH_AGENT, CRASH_FAILS) \
+	/* PostgreSQL: statements cancelled, lost backends ended. */ \
+	X(pg_cancel_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_cancelled, CRASH_AGENT, CRASH_DIES) \
+	X(pg_terminate_send, CRASH_AGENT, CRASH_DIES) \
+	X(pg_terminated, CRASH_AGENT, CRASH_DIES) \
+	/* SQLite resources, and the ledger of HTTP and exec. */ \
+	X(sqlite_begin, CRASH_AGENT, CRASH_DIES) \
+	X(sqlite_call, CRASH_AGENT, CRASH_DIES) \
+	X(sqlite_called, CRASH_AGENT, CRASH_DIES) \
+	X(sqlite_commit, CRASH_AGENT, CRASH_DIES) \
+	X(sqlite_committed, CRASH_AGENT, CRASH_DIES) \
+	X(ledger_commit, CRASH_AGENT, CRASH_DIES) \
+	X(ledger_committed, CRASH_AGENT, CRASH_DIES) \
+	/* Commands, requests, plugins. */ \
+	X(exec_spawn, CRASH_AGENT, CRASH_FAILS) \
+	X(exec_spawned, CRASH_AGENT, CRASH_DIES) \
+	X(exec_feed, CRASH_AGENT, CRASH_FAILS) \
+	X(exec_fed, CRASH_AGENT, CRASH_DIES) \
+	X(exec_ended, CRASH_AGENT, CRASH_DIES) \
+	X(exec_reaped, CRASH_AGENT, CRASH_DIES) \
+	X(http_begin, CRASH_AGENT, CRASH_DIES) \
+	X(http_send, CRASH_AGENT, CRASH_FAILS) \
+	X(http_answer, CRASH_AGENT, CRASH_DIES) \
+	X(http_ended, CRASH_AGENT, CRASH_FAILS) \
+	X(plugin_call, CRASH_AGENT, CRASH_DIES) \
+	X(plugin_called, CRASH_AGENT, CRASH_DIES) \
+	X(plugin_heard, CRASH_AGENT, CRASH_DIES)
 /* clang-format on */
 
 #endif
