@@ -121,6 +121,7 @@ $(B)/examples/agents/c/tally: $(B)/examples/agents/c/tally.o $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load $(B)/tests/unit/test_conformance: | $(PLUGINS)
 $(B)/tests/e2e/test_saga_hostile: | $(PLUGINS)
+$(B)/tests/unit/test_crash: | $(BINS)
 $(B)/tests/e2e/test_custom: | $(PLUGINS) $(B)/examples/agents/c/tally
 $(B)/libharness.a: $(HARNESS)
 	@rm -f $@

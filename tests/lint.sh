@@ -36,6 +36,8 @@ for cc in gcc clang; do
 	# shellcheck disable=SC2086 # words
 	each $cc $flags -Werror -fsyntax-only < <(printf '%s\n' "${ours[@]}")
 	# shellcheck disable=SC2086
+	each $cc $flags -DSETTLE_CRASH_POINTS -Werror -fsyntax-only < <(grep -l '"base/crash' "${ours[@]}")
+	# shellcheck disable=SC2086
 	each $cc $alone -Werror -fsyntax-only < <(printf '%s\n' "${plugins[@]}")
 done
 
