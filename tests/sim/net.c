@@ -123,6 +123,7 @@ static void given_up(void *arg, uint64_t n)
 void net_send(void *agent_self, const struct poll *p)
 {
 	struct sim_agent *a = agent_self;
+	SIM_AS(SIM_LINK, a->number);
 	struct asked *q = mem_new(1, sizeof *q);
 
 	q->m.agent = a->number;
@@ -172,6 +173,7 @@ static void reply(void *self, uint64_t poll, const struct reply *r)
 	if (h == NULL)
 		sim_fail("the engine answers poll %lu, which it does not hold",
 			 (unsigned long)poll);
+	SIM_AS(SIM_LINK, h->agent);
 	if (h->pipe == pipes[h->agent] && !sim_chance(15)) {
 		m = mem_new(1, sizeof *m);
 		*m = (struct message){
@@ -275,6 +277,8 @@ void net_cut(size_t agent)
 
 void net_coordinator_down(void)
 {
+	SIM_AS(SIM_COORDINATOR, 0);
+
 	while (held != NULL)
 		drop_held(held->agent, held->pipe);
 	for (size_t i = 0; i < SIM_AGENTS; i++) {
