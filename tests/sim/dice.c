@@ -137,6 +137,7 @@ uint64_t sim_delay_us(void)
 		return soon;
 	if (kind < 95)
 		return sim_rand(200 * 1000);
+	sim_tally("message or work very late");
 	return sim_rand(15 * 1000 * 1000);
 }
 

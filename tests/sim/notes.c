@@ -12,6 +12,7 @@
 static char *notes;
 static size_t notes_size, notes_room;
 static struct sim_verdict *verdict;
+struct sim_tally *sim_tallies;
 
 void sim_notes_init(struct sim_verdict *v)
 {
@@ -38,6 +39,22 @@ void sim_note(const char *fmt, ...)
 	}
 	memcpy(notes + notes_size, line, size);
 	notes_size += size;
+}
+
+void sim_tally(const char *what)
+{
+	struct sim_tally *t = sim_tallies;
+
+	if (t == NULL)
+		return;
+	for (size_t i = 0; i < SIM_TALLIES; i++, t++) {
+		if (t->n == 0)
+			snprintf(t->what, sizeof t->what, "%s", what);
+		if (strcmp(t->what, what) == 0) {
+			t->n++;
+			return;
+		}
+	}
 }
 
 /* FNV-1a. */

@@ -108,6 +108,7 @@ static void engine_crash(void)
 	if (sim_engine == NULL)
 		return;
 	sim_note("coordinator: killed");
+	sim_tally("coordinator killed");
 	engine_free(sim_engine);
 	sim_engine = NULL;
 	store_crash();
@@ -192,6 +193,7 @@ static void agent_crash(struct sim_agent *a)
 	if (a->core == NULL)
 		return;
 	sim_note("agent %zu: killed", a->number);
+	sim_tally("agent killed");
 	net_agent_down(a->number);
 	db_agent_down(a->number, a->incarnation);
 	agent_free(a->core);

@@ -16,9 +16,7 @@
  *   sagas.c    their clients, and persons who say a word about them
  *   ledger.c   what was done and undone of them, and what must hold
  *   sim.c      coordinator and agents: start, crash, heal
- *   crowd.c    many histories, on all cores
- *   shrink.c   what a broken one can do without
- *   main.c     the command line */
+ *   trial.h    many histories, shrinking, the command line */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
 
@@ -128,6 +126,13 @@ void sim_notes_init(struct sim_verdict *v);
 void sim_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void sim_notes_show(void);
 void sim_notes_fini(void);
+/* Counts what went wrong, by kind; a NULL table counts nothing. */
+enum { SIM_TALLIES = 64 };
+extern struct sim_tally {
+	char what[48];
+	uint64_t n;
+} * sim_tallies;
+void sim_tally(const char *what);
 /* The history breaks a rule: says which and ends the process with status 1. */
 void sim_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void sim_aborted(int signal); /* for SIGABRT */
