@@ -17,7 +17,7 @@ static uint64_t now_us, order;
 
 void sim_clock_init(void)
 {
-	now_us = 1000000;
+	now_us = SIM_BEGIN_US;
 	order = 0;
 }
 

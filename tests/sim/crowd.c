@@ -134,6 +134,7 @@ static const struct lane *broken(unsigned jobs)
 bool crowd_run(const struct crowd *c)
 {
 	const double before = cpu(RUSAGE_CHILDREN);
+	const char *given = getenv("SHRINK");
 	const struct lane *b;
 
 	if (all == NULL)
@@ -159,6 +160,6 @@ bool crowd_run(const struct crowd *c)
 	if (b == NULL)
 		return true;
 	printf("BROKEN by seed %" PRIu64 ": %s\n", b->seed, b->v.how);
-	shrink(b->seed, SHRINK_SECONDS);
+	shrink(b->seed, given != NULL ? (unsigned)atoi(given) : SHRINK_SECONDS);
 	return false;
 }

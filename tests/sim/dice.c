@@ -74,6 +74,12 @@ static uint64_t mix(uint64_t z)
 	return z ^ (z >> 31);
 }
 
+/* The plots are drawn before anything happens. */
+static uint64_t salt(void)
+{
+	return only != NULL && sim_now_us() > SIM_BEGIN_US ? mix(only->again) : 0;
+}
+
 static struct stream *stream_now(void)
 {
 	struct stream *s = &streams[now.who][now.n % SLOTS];
@@ -83,7 +89,7 @@ static struct stream *stream_now(void)
 	s->at_us = sim_now_us();
 	s->n = now.n;
 	s->drawn = 0;
-	s->state = mix(mix(mix(seed_now) + now.n * SIM_WHOS + now.who) + s->at_us);
+	s->state = mix(mix(mix(seed_now ^ salt()) + now.n * SIM_WHOS + now.who) + s->at_us);
 	return s;
 }
 

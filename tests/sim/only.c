@@ -1,5 +1,6 @@
 /* only.c - a part of a history, in words: `t3,g1,heals@2500000,link0@1300.2`; see trial.h.
  *
+ * `heals` is when nothing fails any more, `again` gives all but the plots other dice.
  * A bare name is a transaction or a saga, a name with a time is one thing that happened
  * there.  What is not named is left out. */
 #include "tests/sim/trial.h"
@@ -22,6 +23,8 @@ static bool whole(uint64_t *bits, const char *number, uint64_t limit)
 static bool parse_one(struct sim_only *only, const char *word)
 {
 	if (sscanf(word, "heals@%" SCNu64, &only->heals_us) == 1)
+		return true;
+	if (sscanf(word, "again@%" SCNu64, &only->again) == 1)
 		return true;
 	if (strchr(word, '@') == NULL && word[0] == 't')
 		return whole(&only->clients, word + 1, SIM_TXNS);
@@ -59,6 +62,8 @@ void only_print(const struct sim_only *only, FILE *out)
 			fprintf(out, "%sg%u", comma, i), comma = ",";
 	if (only->heals_us != 0)
 		fprintf(out, "%sheals@%" PRIu64, comma, only->heals_us), comma = ",";
+	if (only->again != 0)
+		fprintf(out, "%sagain@%" PRIu64, comma, only->again), comma = ",";
 	for (size_t i = 0; i < only->points.n; i++) {
 		sim_point_text(&only->points.at[i], text, sizeof text);
 		fprintf(out, "%s%s", comma, text), comma = ",";

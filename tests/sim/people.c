@@ -183,7 +183,7 @@ static void act(void *arg, uint64_t i)
 	const uint64_t dice = sim_rand(100);
 
 	(void)arg;
-	if (sim_engine != NULL && !d->ended) {
+	if (sim_engine != NULL && !d->ended && (sim_healing || sim_chance(1000))) {
 		if (dice < 60) {
 			submit(i);
 		} else if (dice < 95 || !sim_chance(1000)) {

@@ -174,7 +174,7 @@ static void acts(void *arg, uint64_t i)
 	const uint64_t dice = sim_rand(100);
 
 	(void)arg;
-	if (sim_engine != NULL && !s->ended) {
+	if (sim_engine != NULL && !s->ended && (sim_healing || sim_chance(1000))) {
 		sim_engine_enter();
 		if (!s->submitted || dice < 30)
 			submit(s);

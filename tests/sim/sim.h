@@ -28,6 +28,7 @@
 #include <uthash.h>
 
 enum { SIM_AGENTS = 3, SIM_DBS = 3, SIM_TXNS = 16, SIM_SAGAS = 8, SIM_BRANCHES = 3 };
+enum { SIM_BEGIN_US = 1000 * 1000 };
 enum { SIM_FAULTS_US = 40 * 1000 * 1000, SIM_HEAL_US = 240 * 1000 * 1000 };
 
 /* ---- clock.c ---- */
@@ -97,6 +98,7 @@ struct sim_points {
 struct sim_only {
 	uint64_t clients, sagas; /* one bit each */
 	uint64_t heals_us;       /* 0: at its usual time */
+	uint64_t again;          /* other dice for all but the plots; 0: the seed's own */
 	bool every_point;
 	struct sim_points points; /* else these */
 };
