@@ -135,6 +135,7 @@ bool crowd_run(const struct crowd *c)
 {
 	const double before = cpu(RUSAGE_CHILDREN);
 	const char *given = getenv("SHRINK");
+	static struct shrunk it;
 	const struct lane *b;
 
 	if (all == NULL)
@@ -160,6 +161,11 @@ bool crowd_run(const struct crowd *c)
 	if (b == NULL)
 		return true;
 	printf("BROKEN by seed %" PRIu64 ": %s\n", b->seed, b->v.how);
-	shrink(b->seed, given != NULL ? (unsigned)atoi(given) : SHRINK_SECONDS);
+	if (shrink(b->seed, given != NULL ? (unsigned)atoi(given) : SHRINK_SECONDS, &it))
+		shrink_show(&it);
+	else
+		printf("sim: alone seed %" PRIu64 " breaks no rule: something is not drawn from "
+		       "the seed\n",
+		       b->seed);
 	return false;
 }

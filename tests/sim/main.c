@@ -91,8 +91,9 @@ static int suite(void)
 
 	for (unsigned i = 0; good && i < REPEATED; i++)
 		good = repeat_check(new.first + i);
+	good = good && repeat_check_shrunk(1);
 	good = good && crowd_run(&new);
-	printf("%d%%: Checks: 3, Failures: %d, Errors: 0\n", good ? 100 : 0, !good);
+	printf("%d%%: Checks: 4, Failures: %d, Errors: 0\n", good ? 100 : 0, !good);
 	return !good;
 }
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TEXT_MAX = 8 << 20 };
+enum { TEXT_MAX = 8 << 20, SHORT = 60 /* lines */, SHRINK_SECONDS = 60 };
 
 static char *text_of(uint64_t seed, size_t *size)
 {
@@ -41,4 +41,44 @@ bool repeat_check(uint64_t seed)
 	free(a);
 	free(b);
 	return same;
+}
+
+/* The first seed from here on that breaks the rule that is made to be broken. */
+static bool shrink_next(uint64_t seed, struct shrunk *it)
+{
+	for (unsigned i = 0; i < 20; i++)
+		if (shrink(seed + i, SHRINK_SECONDS, it))
+			return true;
+	return false;
+}
+
+bool repeat_check_shrunk(uint64_t seed)
+{
+	static struct shrunk it;
+	static struct sim_only again;
+	struct trial *t = trial_shared(sizeof *t);
+	char *text = NULL;
+	size_t size = 0;
+	FILE *f;
+	bool good;
+
+	sim_wrong_rule = true;
+	good = shrink_next(seed, &it) && (f = open_memstream(&text, &size)) != NULL;
+	if (good) {
+		only_print(&it.only, f);
+		fclose(f);
+		good = only_parse(&again, text);
+	}
+	if (good) {
+		trial_run(t, it.seed, &again, SHOW_NOTHING);
+		good = t->v.broken && t->v.lines == it.lines && it.lines <= SHORT;
+	}
+	if (!good)
+		printf("BROKEN: seed %" PRIu64
+		       " is shrunk to %zu lines, and its command line gives "
+		       "%zu\n",
+		       it.seed, it.lines, t->v.lines);
+	sim_wrong_rule = false;
+	free(text);
+	return good;
 }

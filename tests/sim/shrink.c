@@ -202,26 +202,13 @@ static void other_dice(const struct sim_only *few)
 	s.lines = lines;
 }
 
-static void show(uint64_t seed, size_t whole)
-{
-	printf("---- seed %" PRIu64 ", what is left of it\n", seed);
-	trial_run(s.trial, seed, &s.best, SHOW_ALL);
-	if (!s.trial->v.broken)
-		printf("sim: the short history does not break the rule again: something is not "
-		       "drawn from the seed\n");
-	printf("shrunk from %zu lines to %zu by %zu trials; see it again with\n", whole,
-	       s.trial->v.lines, s.trials);
-	printf("    build/tests/sim/sim %" PRIu64 " --only ", seed);
-	only_print(&s.best, stdout);
-	printf("\n");
-}
-
-void shrink(uint64_t seed, unsigned seconds)
+bool shrink(uint64_t seed, unsigned seconds, struct shrunk *out)
 {
 	static struct sim_only few;
-	size_t whole;
 
 	memset(&s, 0, sizeof s);
+	memset(out, 0, sizeof *out);
+	out->seed = seed;
 	s.trial = trial_shared(sizeof *s.trial);
 	s.seed = seed;
 	s.until = time(NULL) + seconds;
@@ -229,19 +216,32 @@ void shrink(uint64_t seed, unsigned seconds)
 				   .sagas = ((uint64_t)1 << SIM_SAGAS) - 1,
 				   .every_point = true};
 	trial_run(s.trial, seed, NULL, SHOW_NOTHING);
-	if (!s.trial->v.broken) {
-		printf("sim: seed %" PRIu64 " breaks no rule when it is run alone: something is "
-		       "not drawn from the seed\n",
-		       seed);
-		return;
-	}
+	if (!s.trial->v.broken)
+		return false;
 	mask(s.rule, s.trial->v.how);
-	whole = s.lines = s.trial->v.lines;
+	out->whole = s.lines = s.trial->v.lines;
 	few = s.best;
 	name_only(&few, s.trial->v.how);
 	s.next = few;
 	holds();
 	reduce();
 	other_dice(&few);
-	show(seed, whole);
+	out->lines = s.lines;
+	out->trials = s.trials;
+	out->only = s.best;
+	return true;
+}
+
+void shrink_show(const struct shrunk *it)
+{
+	printf("---- seed %" PRIu64 ", what is left of it\n", it->seed);
+	trial_run(s.trial, it->seed, &it->only, SHOW_ALL);
+	if (!s.trial->v.broken)
+		printf("sim: the short history does not break the rule again: something is not "
+		       "drawn from the seed\n");
+	printf("shrunk from %zu lines to %zu by %zu trials; see it again with\n", it->whole,
+	       it->lines, it->trials);
+	printf("    build/tests/sim/sim %" PRIu64 " --only ", it->seed);
+	only_print(&it->only, stdout);
+	printf("\n");
 }

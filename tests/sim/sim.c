@@ -8,7 +8,7 @@
 struct sim_agent sim_agents[SIM_AGENTS];
 struct engine *sim_engine;
 uint64_t sim_epoch;
-bool sim_healing;
+bool sim_healing, sim_wrong_rule;
 
 static bool over; /* nothing starts any more */
 static uint64_t engine_wake_us, agent_wake_us[SIM_AGENTS];
@@ -109,6 +109,8 @@ static void engine_crash(void)
 		return;
 	sim_note("coordinator: killed");
 	sim_tally("coordinator killed");
+	if (sim_wrong_rule && db_prepared() > 0)
+		sim_fail("the coordinator is killed while a branch is prepared");
 	engine_free(sim_engine);
 	sim_engine = NULL;
 	store_crash();

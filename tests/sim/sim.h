@@ -225,6 +225,9 @@ extern struct sim_agent sim_agents[SIM_AGENTS];
 extern struct engine *sim_engine; /* NULL: down */
 extern uint64_t sim_epoch;
 extern bool sim_healing;
+/* For the tests of the simulator itself: it demands that no coordinator is killed while a
+ * branch is prepared. */
+extern bool sim_wrong_rule;
 uint64_t sim_healing_since_us(void);
 /* What the adapter and the catalogue say of a database. */
 void sim_describe(size_t db, struct resource_info *info);

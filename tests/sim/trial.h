@@ -29,9 +29,17 @@ void trial_run(struct trial *t, uint64_t seed, const struct sim_only *only, enum
 
 /* ---- shrink.c ---- */
 
-/* Finds what the history of a seed that breaks a rule can do without, and prints what is
- * left, the rule, and how to see it again.  Takes SECONDS at most, and a history. */
-void shrink(uint64_t seed, unsigned seconds);
+struct shrunk {
+	uint64_t seed;
+	size_t whole, lines, trials; /* lines before and after */
+	struct sim_only only;
+};
+
+/* Finds what the history of a seed that breaks a rule can do without; takes so many
+ * seconds at most, and a history.  False: it breaks none. */
+bool shrink(uint64_t seed, unsigned seconds, struct shrunk *out);
+/* Prints what is left, the rule, and how to see it again. */
+void shrink_show(const struct shrunk *it);
 
 /* ---- only.c ---- */
 
@@ -57,5 +65,7 @@ bool crowd_run(const struct crowd *c);
 
 /* A seed is the same history in each process, whatever ran before it. */
 bool repeat_check(uint64_t seed);
+/* A history that breaks a rule becomes short, and its command line shows it again. */
+bool repeat_check_shrunk(uint64_t seed);
 
 #endif
