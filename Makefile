@@ -54,11 +54,12 @@ check: deps    ## unit tests only: seconds, no servers
 test: deps     ## the whole suite, on real PostgreSQL servers of its own
 	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers
 	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E)
-sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failing one is printed
+sim: deps      ## SEEDS=100000 simulated histories of faults (FROM=1, JOBS=cores); MUTANT=skip-the-tombstone: with that rule broken
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
-	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
-sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice (SEEDS=10000)
-	@tests/sim/mutants.sh $(B) $(or $(SEEDS),10000) $(MUTANT)
+	@$(if $(MUTANT),tests/sim/mutants.sh $(B) --one $(MUTANT),$(SIM)) $(or $(FROM),1) $(or $(SEEDS),100000)
+sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice each in time (MUTANT=undo: those)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
+	@tests/sim/mutants.sh $(B) $(MUTANT)
 crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix

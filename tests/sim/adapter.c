@@ -13,7 +13,6 @@ static struct call *calls;
 static enum result_kind work_ends(struct call *call)
 {
 	struct session *s = call->s;
-	const uint64_t dice = sim_rand(1000);
 
 	if (s->dead || db_down[call->c->db] || call->crashes != db_crashes[call->c->db]) {
 		s->dead = true;
@@ -23,13 +22,13 @@ static enum result_kind work_ends(struct call *call)
 		s->dead = true;
 		return RESULT_READ_ONLY;
 	}
-	if (dice < 100) {
+	if (sim_chance_ever(100)) {
 		s->dead = true;
 		return RESULT_REFUSED;
 	}
-	if (dice < 140 && !sim_healing) {
+	if (sim_chance(44)) {
 		/* The connection breaks; the database may do it now, later or never. */
-		if (dice < 120)
+		if (sim_rand(2) == 0)
 			sim_in(sim_rand(20000000), db_zombie, s, 0);
 		else
 			s->dead = true;
@@ -97,6 +96,22 @@ static void call_ends(void *arg, uint64_t n)
 	sim_agent_turn(&sim_agents[c->agent]);
 }
 
+/* Who draws for work on this branch: its transaction, or the saga whose group it is. */
+static struct sim_as worker(const struct dbbranch *b)
+{
+	const uint64_t n = strtoull(b->gid + 1, NULL, 10);
+
+	if (b->gid[0] == 't' && n < SIM_TXNS)
+		return (struct sim_as){SIM_BRANCH, n};
+	for (size_t i = 0; i < SIM_SAGAS && strncmp(b->gid, "settle.", 7) == 0; i++) {
+		const struct record *r = store_find(sim_sagas[i].gid);
+
+		if (r != NULL && strtoull(b->gid + strlen("settle."), NULL, 16) == r->seq)
+			return (struct sim_as){SIM_CALL, i};
+	}
+	return (struct sim_as){SIM_DB, b->db};
+}
+
 static struct call *call_new(struct client *c, struct dbbranch *b, enum call_kind what,
 			     adapter_done_fn done, void *arg)
 {
@@ -111,6 +126,14 @@ static struct call *call_new(struct client *c, struct dbbranch *b, enum call_kin
 	call->next = calls;
 	calls = call;
 	return call;
+}
+
+static void call_begins(struct call *call)
+{
+	const struct sim_as who = worker(call->b);
+	SIM_AS(who.who, who.n);
+
+	sim_in(sim_delay_us(), call_ends, call, 0);
 }
 
 static void work(struct client *c, const struct adapter_work *w, bool once, adapter_done_fn done,
@@ -129,7 +152,7 @@ static void work(struct client *c, const struct adapter_work *w, bool once, adap
 	call->s = s;
 	call->once = once;
 	call->read_only = w->read_only;
-	sim_in(sim_delay_us(), call_ends, call, 0);
+	call_begins(call);
 }
 
 static void a_prepare(void *self, const struct adapter_work *w, adapter_done_fn done, void *arg)
@@ -149,23 +172,21 @@ static void a_commit(void *self, const struct branch_id *id, bool repeat, adapte
 	struct call *call = call_new(c, db_branch(c->db, id), CALL_COMMIT, done, arg);
 
 	call->repeat = repeat;
-	sim_in(sim_delay_us(), call_ends, call, 0);
+	call_begins(call);
 }
 
 static void a_rollback(void *self, const struct branch_id *id, adapter_done_fn done, void *arg)
 {
 	struct client *c = self;
 
-	sim_in(sim_delay_us(), call_ends,
-	       call_new(c, db_branch(c->db, id), CALL_ROLLBACK, done, arg), 0);
+	call_begins(call_new(c, db_branch(c->db, id), CALL_ROLLBACK, done, arg));
 }
 
 static void a_settle(void *self, const struct branch_id *id, adapter_done_fn done, void *arg)
 {
 	struct client *c = self;
 
-	sim_in(sim_delay_us(), call_ends, call_new(c, db_branch(c->db, id), CALL_SETTLE, done, arg),
-	       0);
+	call_begins(call_new(c, db_branch(c->db, id), CALL_SETTLE, done, arg));
 }
 
 static void a_cancel(void *self, const struct branch_id *id)
@@ -207,6 +228,7 @@ static void a_list(void *self, adapter_list_fn done, void *arg)
 	struct listing *l = mem_new(1, sizeof *l);
 
 	*l = (struct listing){self, done, arg};
+	SIM_AS(SIM_DB, l->c->db);
 	sim_in(sim_delay_us(), list_ends, l, 0);
 }
 

@@ -162,7 +162,8 @@ void db_crash(size_t db)
 {
 	if (db_down[db])
 		return;
-	sim_note("db %zu: db_crashes", db);
+	sim_note("db %zu: crashes", db);
+	sim_tally("database killed");
 	db_down[db] = true;
 	db_crashes[db]++;
 	for (struct session *s = db_sessions; s != NULL; s = s->next)

@@ -93,12 +93,22 @@ static void poll_arrives(void *arg, uint64_t n)
 	message_free(m);
 }
 
+/* Without a word. */
+static bool lost(const char *what, size_t agent)
+{
+	if (!sim_chance(15))
+		return false;
+	sim_note("net: a %s of agent %zu is lost", what, agent);
+	sim_tally("message lost");
+	return true;
+}
+
 static void transmit(const struct message *m)
 {
 	struct message *copy;
 
-	if (pipes[m->agent] == 0 || sim_chance(15))
-		return; /* lost without a word */
+	if (pipes[m->agent] == 0 || lost("poll", m->agent))
+		return;
 	copy = mem_new(1, sizeof *copy);
 	*copy = *m;
 	copy->bytes = mem_dup_bytes(m->bytes, m->size);
@@ -123,6 +133,7 @@ static void given_up(void *arg, uint64_t n)
 void net_send(void *agent_self, const struct poll *p)
 {
 	struct sim_agent *a = agent_self;
+	SIM_AS(SIM_LINK, a->number);
 	struct asked *q = mem_new(1, sizeof *q);
 
 	q->m.agent = a->number;
@@ -133,8 +144,11 @@ void net_send(void *agent_self, const struct poll *p)
 	poll_encode(p, q->m.bytes);
 	DL_APPEND(asked, q);
 	transmit(&q->m);
-	if (sim_chance(10))
+	if (sim_chance(10)) {
+		sim_note("net: a poll of agent %zu comes twice", a->number);
+		sim_tally("message doubled");
 		transmit(&q->m);
+	}
 	sim_in((uint64_t)POLL_LIFE_MS * 1000, given_up, (void *)(uintptr_t)a->number, p->seq);
 }
 
@@ -172,7 +186,8 @@ static void reply(void *self, uint64_t poll, const struct reply *r)
 	if (h == NULL)
 		sim_fail("the engine answers poll %lu, which it does not hold",
 			 (unsigned long)poll);
-	if (h->pipe == pipes[h->agent] && !sim_chance(15)) {
+	SIM_AS(SIM_LINK, h->agent);
+	if (h->pipe == pipes[h->agent] && !lost("reply", h->agent)) {
 		m = mem_new(1, sizeof *m);
 		*m = (struct message){
 			.agent = h->agent, .incarnation = h->incarnation, .seq = h->seq};
@@ -267,6 +282,7 @@ void net_cut(size_t agent)
 	if (old == 0)
 		return;
 	sim_note("net: the connection of agent %zu breaks", agent);
+	sim_tally("connection broken");
 	pipes[agent] = 0;
 	sim_in(sim_rand(2) * sim_delay_us(), coordinator_hears, (void *)(uintptr_t)agent, old);
 	sim_in(sim_rand(2) * sim_delay_us(), agent_hears, &sim_agents[agent],
@@ -275,6 +291,8 @@ void net_cut(size_t agent)
 
 void net_coordinator_down(void)
 {
+	SIM_AS(SIM_COORDINATOR, 0);
+
 	while (held != NULL)
 		drop_held(held->agent, held->pipe);
 	for (size_t i = 0; i < SIM_AGENTS; i++) {

@@ -183,10 +183,10 @@ static void act(void *arg, uint64_t i)
 	const uint64_t dice = sim_rand(100);
 
 	(void)arg;
-	if (sim_engine != NULL && !d->ended) {
+	if (sim_engine != NULL && !d->ended && (sim_healing || sim_chance(1000))) {
 		if (dice < 60) {
 			submit(i);
-		} else if (dice < 95 || sim_healing) {
+		} else if (dice < 95 || !sim_chance(1000)) {
 			sim_engine_enter();
 			engine_get(sim_engine, people_ask(i), d->gid, sim_rand(5000));
 			sim_engine_leave();
@@ -206,6 +206,7 @@ void people_init(void)
 	memset(askings, 0, sizeof askings);
 	empty_asked = UINT64_MAX;
 	for (size_t i = 0; i < SIM_TXNS; i++) {
+		SIM_AS(SIM_CLIENT, i);
 		struct deal *d = &deals[i];
 		const size_t first = sim_rand(SIM_DBS);
 
@@ -217,7 +218,9 @@ void people_init(void)
 			d->db[b] = (first + b) % SIM_DBS;
 			d->read_only[b] = sim_rand(6) == 0;
 		}
-		sim_in(sim_rand(25000000), act, NULL, i);
+		d->ended = !sim_left_in(SIM_CLIENT, i);
+		if (!d->ended)
+			sim_in(sim_rand(25000000), act, NULL, i);
 	}
 }
 

@@ -73,6 +73,29 @@ static void draw_step(struct sim_saga *s, size_t step)
 	st->timeout_ms = (unsigned)(500 + sim_rand(3500));
 }
 
+/* A shorter history may do without a step. */
+static void leave_out(struct sim_saga *s, size_t step)
+{
+	s->n_steps--;
+	memmove(&s->steps[step], &s->steps[step + 1], (s->n_steps - step) * sizeof s->steps[step]);
+	if ((int)step == s->pivot)
+		s->pivot = SIM_NONE;
+	else if ((int)step < s->pivot)
+		s->pivot--;
+	for (size_t i = step; i < s->n_steps; i++) {
+		struct sim_step *st = &s->steps[i];
+
+		memmove(&st->after[step], &st->after[step + 1],
+			(SIM_STEPS - step - 1) * sizeof st->after[0]);
+		st->after[SIM_STEPS - 1] = false;
+		if (st->from == (int)step)
+			st->from = SIM_NONE;
+		else if (st->from > (int)step)
+			st->from--;
+		st->omitted = st->has_when && (int)i < s->input;
+	}
+}
+
 void plot_draw(struct sim_saga *s, size_t number)
 {
 	memset(s, 0, sizeof *s);
@@ -85,6 +108,9 @@ void plot_draw(struct sim_saga *s, size_t number)
 	s->meddled = sim_rand(6) == 0;
 	for (size_t i = 0; i < s->n_steps; i++)
 		draw_step(s, i);
+	for (size_t i = s->n_steps; i-- > 0;)
+		if (!sim_chance_ever(1000) && s->n_steps > 1)
+			leave_out(s, i);
 }
 
 /* ---- its file ---- */

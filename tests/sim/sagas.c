@@ -158,13 +158,13 @@ static void say_a_word(struct sim_saga *s)
 {
 	if (sim_healing && s->stuck && sim_healing_since_us() > LOOK_AFTER_US)
 		say_the_truth(s);
-	else if ((sim_healing && s->stuck) || sim_rand(3) == 0)
+	else if ((sim_healing && s->stuck) || sim_chance_ever(333))
 		retry(s);
 	else if (sim_healing)
 		engine_get(sim_engine, ask(s), s->gid, 0);
-	else if (s->meddled)
+	else if (s->meddled && sim_chance(1000))
 		meddle(s);
-	else if (sim_rand(3) == 0)
+	else if (!s->meddled && sim_chance(333))
 		engine_cancel(sim_engine, ask(s), s->gid, "a whim");
 }
 
@@ -174,7 +174,7 @@ static void acts(void *arg, uint64_t i)
 	const uint64_t dice = sim_rand(100);
 
 	(void)arg;
-	if (sim_engine != NULL && !s->ended) {
+	if (sim_engine != NULL && !s->ended && (sim_healing || sim_chance(1000))) {
 		sim_engine_enter();
 		if (!s->submitted || dice < 30)
 			submit(s);
@@ -212,6 +212,8 @@ static void tell(void *saga, uint64_t n)
 
 void sagas_tell_later(struct sim_saga *s, size_t step)
 {
+	SIM_AS(SIM_SAGA, number(s));
+
 	sim_in(sim_rand(2) * sim_delay_us(), tell, s, step);
 }
 
@@ -220,8 +222,12 @@ void sagas_tell_later(struct sim_saga *s, size_t step)
 void sagas_init(void)
 {
 	for (size_t i = 0; i < SIM_SAGAS; i++) {
+		SIM_AS(SIM_SAGA, i);
+
 		plot_draw(&sim_sagas[i], i);
-		sim_in(sim_rand(25000000), acts, NULL, i);
+		sim_sagas[i].ended = !sim_left_in(SIM_SAGA, i);
+		if (!sim_sagas[i].ended)
+			sim_in(sim_rand(25000000), acts, NULL, i);
 	}
 }
 
@@ -237,5 +243,6 @@ size_t sagas_open(void)
 void sagas_check(void)
 {
 	for (size_t i = 0; i < SIM_SAGAS; i++)
-		ledger_check(&sim_sagas[i]);
+		if (sim_left_in(SIM_SAGA, i))
+			ledger_check(&sim_sagas[i]);
 }

@@ -45,7 +45,7 @@ static void later_ends(void *saga, uint64_t step)
 	if (st->later != LATER_OPEN)
 		return;
 	st->later = LATER_DONE;
-	if (plot_past_pivot(s, step) ? sim_chance(250) : sim_rand(4) == 0)
+	if (plot_past_pivot(s, step) ? sim_chance(250) : sim_chance_ever(250))
 		st->later = LATER_FAILED;
 	sim_note("service: step s%zu of %s ends, %s", (size_t)step, s->gid,
 		 st->later == LATER_DONE ? "done" : "failed");
@@ -109,17 +109,17 @@ static bool marked(const struct job *j)
 
 static enum result_kind action_ends(struct job *j)
 {
-	const uint64_t dice = sim_rand(1000);
+	const bool calm = plot_past_pivot(j->saga, j->step) && sim_healing;
 
 	if (j->st->later != LATER_NONE)
 		return act(j);
-	if (dice < 70 && !(plot_past_pivot(j->saga, j->step) && sim_healing))
+	if (!calm && sim_chance_ever(70))
 		return RESULT_REFUSED;
-	if (dice < 140 && !sim_healing)
+	if (sim_chance(75))
 		return RESULT_RETRY;
-	if (dice < 170 && !sim_healing)
+	if (sim_chance(35))
 		return RESULT_UNKNOWN;
-	if (dice < 200 && !sim_healing) {
+	if (sim_chance(36)) {
 		act(j);
 		return RESULT_UNKNOWN;
 	}
@@ -184,10 +184,11 @@ void service_call(void *client, const struct adapter_call *call, adapter_done_fn
 {
 	struct job *j = mem_new(1, sizeof *j);
 	const uint64_t most = (uint64_t)call->timeout_ms * 1000;
-	uint64_t us = sim_delay_us();
 
 	j->c = client;
 	j->st = ledger_step(call->gid, call->step, &j->saga);
+	SIM_AS(SIM_CALL, (size_t)(j->saga - sim_sagas));
+	const uint64_t us = sim_delay_us();
 	j->step = (size_t)(j->st - j->saga->steps);
 	j->undo = call->undo;
 	j->elsewhere = call->elsewhere;
@@ -239,6 +240,8 @@ static void zombie(void *arg, uint64_t n)
 void service_agent_down(size_t agent, uint64_t incarnation)
 {
 	for (struct job *j = jobs; j != NULL; j = j->next) {
+		SIM_AS(SIM_CALL, (size_t)(j->saga - sim_sagas));
+
 		if (j->ended || j->c->agent != agent || j->c->incarnation != incarnation)
 			continue;
 		if (sim_exact(j->c->db))

@@ -1,26 +1,14 @@
-/* sim.c - coordinator and agents in the simulated world, and main; see sim.h.
- *
- *   build/tests/sim/sim FIRST COUNT     runs the seeds FIRST … FIRST + COUNT - 1
- *
- * A seed that breaks a rule prints its history and the seed, and ends with 1;
- * SIM_LOG=1 adds what the programs would log. */
-#include "base/log.h"
-#include "base/mem.h"
+/* sim.c - coordinator and agents in the simulated world; see sim.h. */
 #include "tests/sim/sim.h"
 
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-enum { FAULTS_US = 40 * 1000 * 1000, HEAL_US = 240 * 1000 * 1000 };
 
 struct sim_agent sim_agents[SIM_AGENTS];
 struct engine *sim_engine;
 uint64_t sim_epoch;
-bool sim_healing;
+bool sim_healing, sim_wrong_rule;
 
 static bool over; /* nothing starts any more */
 static uint64_t engine_wake_us, agent_wake_us[SIM_AGENTS];
@@ -43,7 +31,7 @@ void sim_describe(size_t db, struct resource_info *info)
 
 uint64_t sim_healing_since_us(void)
 {
-	return sim_healing ? sim_now_us() - FAULTS_US : 0;
+	return sim_healing ? sim_now_us() - sim_heals_us() : 0;
 }
 
 /* ---- the coordinator ---- */
@@ -82,6 +70,7 @@ void sim_engine_leave(void)
 
 static void engine_up(void *arg, uint64_t n)
 {
+	SIM_AS(SIM_COORDINATOR, 0);
 	struct engine_settings settings = {.cluster = "sim",
 					   .timeout_ms = 3000,
 					   .max_in_flight = 1000,
@@ -119,6 +108,9 @@ static void engine_crash(void)
 	if (sim_engine == NULL)
 		return;
 	sim_note("coordinator: killed");
+	sim_tally("coordinator killed");
+	if (sim_wrong_rule && db_prepared() > 0)
+		sim_fail("the coordinator is killed while a branch is prepared");
 	engine_free(sim_engine);
 	sim_engine = NULL;
 	store_crash();
@@ -170,6 +162,7 @@ void sim_agent_turn(struct sim_agent *a)
 static void agent_up(void *arg, uint64_t n)
 {
 	struct sim_agent *a = arg;
+	SIM_AS(SIM_AGENT, a->number);
 	static const char *const names[SIM_AGENTS] = {"agent-0", "agent-1", "agent-2"};
 	const struct agent_settings settings = {.cluster = "sim",
 						.agent = names[a->number],
@@ -202,6 +195,7 @@ static void agent_crash(struct sim_agent *a)
 	if (a->core == NULL)
 		return;
 	sim_note("agent %zu: killed", a->number);
+	sim_tally("agent killed");
 	net_agent_down(a->number);
 	db_agent_down(a->number, a->incarnation);
 	agent_free(a->core);
@@ -219,6 +213,9 @@ static void fault(void *arg, uint64_t n)
 	(void)n;
 	if (sim_healing)
 		return;
+	sim_in(sim_rand(4000000), fault, NULL, 0);
+	if (!sim_chance(1000))
+		return; /* it is left out */
 	if (dice < 25)
 		engine_crash();
 	else if (dice < 50)
@@ -227,13 +224,12 @@ static void fault(void *arg, uint64_t n)
 		db_crash(sim_rand(SIM_DBS));
 	else
 		net_cut(sim_rand(SIM_AGENTS));
-	sim_in(sim_rand(4000000), fault, NULL, 0);
 }
 
-static void start(uint64_t seed)
+static void start(void)
 {
-	sim_seed(seed);
-	over = false;
+	sim_clock_init();
+	sim_healing = over = false;
 	sim_epoch = 0;
 	memset(sim_agents, 0, sizeof sim_agents);
 	db_init();
@@ -245,6 +241,7 @@ static void start(uint64_t seed)
 	}
 	people_init();
 	sagas_init();
+	sim_as(SIM_FAULT, 0);
 	sim_in(sim_rand(3000000), fault, NULL, 0);
 }
 
@@ -269,17 +266,8 @@ static bool at_rest(void)
 	       store_unfinished() == 0 && people_engine_is_empty();
 }
 
-static uint64_t run(uint64_t seed)
+static void check(void)
 {
-	uint64_t events = 0;
-
-	start(seed);
-	while (sim_next(FAULTS_US))
-		events++;
-	sim_healing = true;
-	sim_note("from now on nothing fails");
-	while (!at_rest() && sim_next(FAULTS_US + HEAL_US))
-		events++;
 	if (!at_rest())
 		sim_fail(
 			"after healing %zu transactions and %zu sagas have not ended, %zu branches "
@@ -288,28 +276,30 @@ static uint64_t run(uint64_t seed)
 	db_check_atomic(true);
 	people_check();
 	sagas_check();
+}
+
+void sim_history(uint64_t seed, const struct sim_only *only, struct sim_points *points,
+		 struct sim_verdict *v)
+{
+	sim_dice_init(seed, only, points);
+	sim_notes_init(v);
+	v->events = 0;
+	start();
+	while (sim_next(sim_heals_us()))
+		v->events++;
+	sim_healing = true;
+	sim_note("from now on nothing fails");
+	while (!at_rest() && sim_next(sim_heals_us() + SIM_HEAL_US))
+		v->events++;
+	check();
+	sim_note("all is well");
+	if (v->show == SHOW_ALL)
+		sim_notes_show();
+	sim_notes_fini();
 	stop();
 	while (sim_next(UINT64_MAX >> 21))
 		; /* what is still on its way frees itself */
 	store_fini();
 	db_fini();
 	sim_clock_fini();
-	return events;
-}
-
-int main(int argc, char **argv)
-{
-	/* Without arguments, as in `make test`: some histories nobody has seen yet. */
-	const uint64_t first = argc > 1 ? strtoull(argv[1], NULL, 10) : (uint64_t)time(NULL) * 1000;
-	const uint64_t count = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000;
-	uint64_t events = 0;
-
-	signal(SIGABRT, sim_aborted);
-	log_set_level(getenv("SIM_LOG") != NULL ? LOG_DEBUG : (enum log_level)(LOG_ERROR + 1));
-	for (uint64_t seed = first; seed < first + count; seed++)
-		events += run(seed);
-	printf("sim seeds=%" PRIu64 "..%" PRIu64 " events=%" PRIu64 " all rules kept\n", first,
-	       first + count - 1, events);
-	printf("100%%: Checks: 1, Failures: 0, Errors: 0\n");
-	return 0;
 }

@@ -1,9 +1,11 @@
 /* sim.h - a world drawn from one seed: the real engine and the real agent cores
  * with a simulated journal, network, databases, clients and clock.
  *
- * Everything happens as an event at a time; each is drawn from one generator, so
- * that a seed is a history, the same each time.  See docs/testing.md.
- *   clock.c    the events and the dice
+ * Everything happens as an event at a time, drawn from the seed, so that a seed is a
+ * history, the same each time.  See docs/testing.md.
+ *   clock.c    the events
+ *   dice.c     what chance says to each, and what is left out
+ *   notes.c    what happened, in words
  *   store.c    the journal: what a crash leaves of it
  *   net.c      polls and replies: late, lost, doubled, cut
  *   db.c       databases with prepared transactions
@@ -13,7 +15,8 @@
  *   plots.c    sagas drawn from the seed
  *   sagas.c    their clients, and persons who say a word about them
  *   ledger.c   what was done and undone of them, and what must hold
- *   sim.c      coordinator and agents: start, crash, heal; main */
+ *   sim.c      coordinator and agents: start, crash, heal
+ *   trial.h    many histories, shrinking, the command line */
 #ifndef TESTS_SIM_H
 #define TESTS_SIM_H
 
@@ -25,23 +28,117 @@
 #include <uthash.h>
 
 enum { SIM_AGENTS = 3, SIM_DBS = 3, SIM_TXNS = 16, SIM_SAGAS = 8, SIM_BRANCHES = 3 };
+enum { SIM_BEGIN_US = 1000 * 1000 };
+enum { SIM_FAULTS_US = 40 * 1000 * 1000, SIM_HEAL_US = 240 * 1000 * 1000 };
 
 /* ---- clock.c ---- */
 
 typedef void (*sim_fn)(void *arg, uint64_t n);
-void sim_seed(uint64_t seed);
-uint64_t sim_rand(uint64_t below);      /* 0 … below - 1 */
-bool sim_chance(uint64_t per_thousand); /* only until the healing */
-uint64_t sim_delay_us(void);            /* mostly short, sometimes very long */
+void sim_clock_init(void);
 uint64_t sim_now_us(void);
-/* Runs fn(arg, n) in `us`; events of one time run in the order of their making. */
+/* Runs fn(arg, n) in `us`, as who made it; events of one time run in the order of their
+ * making. */
 void sim_in(uint64_t us, sim_fn fn, void *arg, uint64_t n);
 bool sim_next(uint64_t until_us); /* runs one event; false: none before */
 void sim_clock_fini(void);
+
+/* ---- dice.c ---- */
+
+/* Who draws.  What is drawn depends on the seed, on who draws, and on the time. */
+enum sim_whos {
+	SIM_WORLD,
+	SIM_CLIENT, /* the n-th transaction's */
+	SIM_SAGA,   /* the n-th saga's */
+	SIM_LINK,   /* to the n-th agent */
+	SIM_AGENT,
+	SIM_DB,
+	SIM_BRANCH, /* work at the databases for the n-th transaction */
+	SIM_CALL,   /* work at the databases for the n-th saga */
+	SIM_STORE,
+	SIM_COORDINATOR,
+	SIM_FAULT,
+	SIM_WHOS
+};
+
+struct sim_as {
+	enum sim_whos who;
+	uint64_t n;
+};
+
+struct sim_as sim_who(void);
+/* From now on `who` draws; returns who did.  Events go on as who made them. */
+struct sim_as sim_as(enum sim_whos who, uint64_t n);
+void sim_as_before(const struct sim_as *was);
+/* The same until the end of the block. */
+#define SIM_AS(who, n) \
+	__attribute__((cleanup(sim_as_before), unused)) const struct sim_as sim_was = sim_as(who, n)
+
+uint64_t sim_rand(uint64_t below); /* 0 … below - 1 */
+/* Something out of the ordinary happens; it may be left out when a history is made
+ * shorter.  Only until the healing, or also after it. */
+bool sim_chance(uint64_t per_thousand);
+bool sim_chance_ever(uint64_t per_thousand);
+uint64_t sim_delay_us(void); /* mostly short, sometimes very long */
+
+/* One time at which chance said yes: the n-th draw of that one at that time. */
+struct sim_point {
+	enum sim_whos who;
+	uint32_t drawn;
+	uint64_t n, at_us;
+};
+
+enum { SIM_POINTS = 4096 };
+
+struct sim_points {
+	size_t n;
+	struct sim_point at[SIM_POINTS];
+};
+
+/* A part of a history: the rest is left out. */
+struct sim_only {
+	uint64_t clients, sagas; /* one bit each */
+	uint64_t heals_us;       /* 0: at its usual time */
+	uint64_t again;          /* other dice for all but the plots; 0: the seed's own */
+	bool every_point;
+	struct sim_points points; /* else these */
+};
+
+/* Both may be NULL; else they are borrowed.  `points` gets the points that were taken. */
+void sim_dice_init(uint64_t seed, const struct sim_only *only, struct sim_points *points);
+uint64_t sim_dice_seed(void);
+bool sim_left_in(enum sim_whos who, uint64_t n); /* SIM_CLIENT, SIM_SAGA */
+uint64_t sim_heals_us(void);
+size_t sim_point_text(const struct sim_point *p, char *out, size_t room);
+bool sim_point_parse(struct sim_point *p, const char *text);
+
+/* ---- notes.c ---- */
+
+enum sim_show { SHOW_RULE, SHOW_ALL, SHOW_NOTHING };
+
+/* How a history ended; in memory that the parent sees as well. */
+struct sim_verdict {
+	uint64_t events, hash, at_us;
+	size_t lines;
+	bool broken;
+	char how[400];
+	enum sim_show show;
+};
+
+void sim_notes_init(struct sim_verdict *v);
 void sim_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void sim_notes_show(void);
+void sim_notes_fini(void);
+/* Counts what went wrong, by kind; a NULL table counts nothing. */
+enum { SIM_TALLIES = 64 };
+extern struct sim_tally {
+	char what[48];
+	uint64_t n;
+} * sim_tallies;
+void sim_tally(const char *what);
 /* The history breaks a rule: says which and ends the process with status 1. */
-void sim_aborted(int signal); /* for SIGABRT */
 void sim_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+void sim_aborted(int signal); /* for SIGABRT */
+void sim_overdue(int signal); /* for SIGALRM */
 
 /* ---- store.c ---- */
 
@@ -110,6 +207,10 @@ bool sim_exact(size_t db); /* it keeps a mark of each call */
 
 /* ---- sim.c ---- */
 
+/* Runs the history of this seed; one that breaks a rule ends the process. */
+void sim_history(uint64_t seed, const struct sim_only *only, struct sim_points *points,
+		 struct sim_verdict *v);
+
 struct sim_agent {
 	struct agent *core; /* NULL: down */
 	uint64_t incarnation;
@@ -124,6 +225,9 @@ extern struct sim_agent sim_agents[SIM_AGENTS];
 extern struct engine *sim_engine; /* NULL: down */
 extern uint64_t sim_epoch;
 extern bool sim_healing;
+/* For the tests of the simulator itself: it demands that no coordinator is killed while a
+ * branch is prepared. */
+extern bool sim_wrong_rule;
 uint64_t sim_healing_since_us(void);
 /* What the adapter and the catalogue say of a database. */
 void sim_describe(size_t db, struct resource_info *info);

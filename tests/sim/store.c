@@ -34,6 +34,7 @@ static void synced(void *arg, uint64_t n)
 
 static void commit(void *self, uint64_t batch)
 {
+	SIM_AS(SIM_STORE, 0);
 	/* What a start writes first is slow more often: agents may come before it is there. */
 	const bool slow = sim_chance(batch <= 2 ? 300 : 30);
 	const uint64_t most = slow && batch <= 2 ? 1500000 : slow ? 300000 : 3000;
