@@ -26,7 +26,7 @@ static uint64_t read_clock_us(clockid_t id)
 
 uint64_t clock_mono_us(void)
 {
-	return read_clock_us(CLOCK_MONOTONIC);
+	return read_clock_us(CLOCK_BOOTTIME);
 }
 
 uint64_t clock_wall_us(void)

@@ -8,7 +8,8 @@
 
 #include <stdint.h>
 
-/* Microseconds since some start; never goes back.  For deadlines. */
+/* Microseconds since some start; never goes back, and counts the time that the machine
+ * slept.  For deadlines. */
 uint64_t clock_mono_us(void);
 
 /* Microseconds since 1970, as the machine believes.  For people, never for deadlines. */

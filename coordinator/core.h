@@ -39,6 +39,8 @@ enum {
 	 * grows, an idle one is left asleep. */
 	PRUNE_BUSY_US = 100 * 1000,
 	PRUNE_IDLE_US = 10 * 1000 * 1000,
+	/* A wall clock that goes otherwise than the monotonic one by more than this was set. */
+	WALL_SLACK_US = 60 * 1000 * 1000,
 	OUTPUTS_MAX = 8 << 20, /* bytes, of all branches or steps of a transaction */
 	/* An agent ends a call by its timeout; its answer may take this much longer. */
 	CALL_GRACE_MS = 5 * 1000,
@@ -46,6 +48,10 @@ enum {
 	STEPS_A_TURN = 16,
 	WORKFLOWS_MAX = 10000, /* names, and versions of one */
 };
+
+/* For so long (or the retention, if that is shorter) a clock that was set, or that a start
+ * found, may not make anything old: a person has the time to set it right. */
+#define WALL_DOUBT_US (UINT64_C(3600) * 1000 * 1000)
 
 /* Where a job's command is. */
 enum job_place {
@@ -236,6 +242,8 @@ struct engine {
 	uint64_t durable;                   /* the last durable batch */
 	uint64_t last_forced;               /* the last batch that anybody may have to wait for */
 	uint64_t pruned_us;                 /* when old rows were last forgotten */
+	int64_t wall_ahead_us;              /* of the monotonic clock, when it was last set */
+	uint64_t wall_set_us;               /* when that was seen; 0: no clock was seen yet */
 	struct counters counters;
 	struct jsonbuf line; /* of a history, being written */
 	struct txn *telling; /* their lines go with the open batch */

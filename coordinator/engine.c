@@ -142,11 +142,25 @@ void engine_load_resource(struct engine *e, const struct resource_info *info)
 	resource_learn(resource_need(e, info->name), info);
 }
 
+/* Notes when the wall clock was last set: it went otherwise than the one nobody sets. */
+static void watch_wall(struct engine *e)
+{
+	const int64_t ahead = (int64_t)(e->wall_us - e->now_us), by = ahead - e->wall_ahead_us;
+
+	if (e->wall_set_us == 0)
+		e->pruned_us = e->now_us;
+	else if (by < WALL_SLACK_US && by > -WALL_SLACK_US)
+		return;
+	e->wall_ahead_us = ahead;
+	e->wall_set_us = e->now_us;
+}
+
 void engine_clock(struct engine *e, uint64_t mono_us, uint64_t wall_us)
 {
 	assert(mono_us >= e->now_us);
 	e->now_us = mono_us;
 	e->wall_us = wall_us;
+	watch_wall(e);
 }
 
 void engine_durable(struct engine *e, uint64_t batch)
@@ -162,16 +176,27 @@ static void txn_timers(struct engine *e)
 		txn_timer_due(e, (struct txn *)((char *)n - offsetof(struct txn, timer)));
 }
 
+/* A clock that was set years ahead would make everything old, and a client that asks once
+ * more would have its transaction done twice.  So it is only believed after a while. */
+static bool wall_believed(const struct engine *e)
+{
+	const uint64_t retention_us = e->settings.retention_ms * 1000;
+	const uint64_t doubt_us = retention_us < WALL_DOUBT_US ? retention_us : WALL_DOUBT_US;
+
+	return e->now_us >= e->wall_set_us + doubt_us && e->wall_us >= retention_us;
+}
+
+/* An empty batch asks the journal whether it is still ours: it refuses a coordinator that
+ * was replaced, and without it an idle one would never hear of that. */
 static void prune(struct engine *e)
 {
 	const bool busy = e->open->staged && e->now_us >= e->pruned_us + PRUNE_BUSY_US;
 
-	if (e->settings.retention_ms == 0 || (!busy && e->now_us < e->pruned_us + PRUNE_IDLE_US))
+	if (!busy && e->now_us < e->pruned_us + PRUNE_IDLE_US)
 		return;
 	e->pruned_us = e->now_us;
-	if (e->wall_us < e->settings.retention_ms * 1000)
-		return;
-	e->journal.prune(e->journal.self, e->wall_us - e->settings.retention_ms * 1000);
+	if (e->settings.retention_ms != 0 && wall_believed(e))
+		e->journal.prune(e->journal.self, e->wall_us - e->settings.retention_ms * 1000);
 	effects_stage_lazy(e);
 }
 
@@ -200,7 +225,7 @@ uint64_t engine_due(const struct engine *e)
 
 	if (e->dirty != NULL || !e->begun)
 		return 0;
-	if (e->settings.retention_ms != 0 && e->pruned_us + PRUNE_IDLE_US < at)
+	if (e->pruned_us + PRUNE_IDLE_US < at)
 		at = e->pruned_us + PRUNE_IDLE_US;
 	at = earlier(at, &e->txn_timers);
 	at = earlier(at, &e->agent_timers);

@@ -29,6 +29,12 @@ static struct txn *find_step(struct engine *e, uint64_t client, const char *gid,
 	return NULL;
 }
 
+/* No, because of what is known of `t`: that must be as durable as a yes. */
+static void decline(struct engine *e, const struct txn *t, uint64_t client, const char *text)
+{
+	effects_answer(e, t->batch, client, ANSWER_CONFLICT, NULL, text);
+}
+
 static void say(struct engine *e, struct txn *t, const char *event, const char *step,
 		const char *reason)
 {
@@ -49,11 +55,11 @@ static void cancel_saga(struct engine *e, struct txn *t, uint64_t client, const 
 	const enum saga_state s = t->rec->saga->state;
 
 	if (s != SAGA_RUNNING && s != SAGA_UNDOING && s != SAGA_UNDO_STUCK && s != SAGA_UNDONE) {
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      s == SAGA_RUN_STUCK
-				      ? "nobody can say whether its pivot was done: complete or "
-					"fail that step, or retry"
-				      : "too late: the saga is past its pivot");
+		decline(e, t, client,
+			s == SAGA_RUN_STUCK
+				? "nobody can say whether its pivot was done: complete or "
+				  "fail that step, or retry"
+				: "too late: the saga is past its pivot");
 		return;
 	}
 	say(e, t, "cancelled", NULL, reason);
@@ -72,14 +78,16 @@ void engine_cancel(struct engine *e, uint64_t client, const char *gid, const cha
 	text = mem_printf("cancelled: %s", reason != NULL ? reason : "no reason given");
 	s = t->rec->state;
 	if (t->rec->parent_seq != 0) {
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      "this is an atomic group of a saga: cancel the saga");
+		decline(e, t, client, "this is an atomic group of a saga: cancel the saga");
 	} else if (t->rec->saga != NULL) {
 		cancel_saga(e, t, client, text);
+	} else if (s == TXN_ABORT_HAZARD) {
+		decline(e, t, client,
+			"it is rolled back already, but for a hazard, which is to be seen to, "
+			"and forgotten");
 	} else if (s != TXN_PREPARING && s != TXN_ONE_PHASE && s != TXN_ABORTING &&
 		   s != TXN_ABORTED) {
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      "too late: the decision to commit was made");
+		decline(e, t, client, "too late: the decision to commit was made");
 	} else {
 		txn_event(e, t, TXN_EV_CANCEL, 0, text);
 		if (t->rec->state == TXN_ONE_PHASE)
@@ -144,10 +152,10 @@ void engine_retry(struct engine *e, uint64_t client, const char *gid, const char
 	if (any)
 		client_show(e, t, client);
 	else
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      "there is nothing to try again: no step is stuck or waits for its "
-			      "next attempt (an atomic group with a hazard is to be seen to, and "
-			      "forgotten)");
+		decline(e, t, client,
+			"there is nothing to try again: no step is stuck or waits for its "
+			"next attempt (an atomic group with a hazard is to be seen to, and "
+			"forgotten)");
 }
 
 /* ---- resolve ---- */
@@ -157,7 +165,7 @@ static void forget(struct engine *e, struct txn *t, uint64_t client, const char 
 	char *text;
 
 	if (t->rec->state != TXN_COMMIT_HAZARD && t->rec->state != TXN_ABORT_HAZARD) {
-		client_refuse(e, client, ANSWER_CONFLICT, "this transaction is not stuck");
+		decline(e, t, client, "this transaction is not stuck");
 		return;
 	}
 	text = mem_printf("%s; forgotten by a person: %s",
@@ -184,8 +192,7 @@ static void forget_groups(struct engine *e, struct txn *t, uint64_t client, cons
 	if (any)
 		client_show(e, t, client);
 	else
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      "no atomic group of this saga is a hazard");
+		decline(e, t, client, "no atomic group of this saga is a hazard");
 }
 
 static void skip(struct engine *e, struct txn *t, uint64_t client, const char *step,
@@ -208,9 +215,9 @@ static void skip(struct engine *e, struct txn *t, uint64_t client, const char *s
 	if (any)
 		client_show(e, t, client);
 	else
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      "no such step can be skipped: it must be stuck; or be named, and "
-			      "wait for its next attempt, past the pivot or in a rollback");
+		decline(e, t, client,
+			"no such step can be skipped: it must be stuck; or be named, and "
+			"wait for its next attempt, past the pivot or in a rollback");
 }
 
 static void end(struct engine *e, struct txn *t, uint64_t client, bool committed,
@@ -222,10 +229,10 @@ static void end(struct engine *e, struct txn *t, uint64_t client, bool committed
 	const bool backward = s == SAGA_UNDOING || s == SAGA_UNDO_STUCK;
 
 	if (committed ? !forward : !backward) {
-		client_refuse(e, client, ANSWER_CONFLICT,
-			      committed ? "only a saga past its pivot can be ended as committed"
-					: "only a saga that is rolled back can be ended as rolled "
-					  "back: cancel it first");
+		decline(e, t, client,
+			committed ? "only a saga past its pivot can be ended as committed"
+				  : "only a saga that is rolled back can be ended as rolled "
+				    "back: cancel it first");
 		return;
 	}
 	say(e, t, "resolved", NULL, reason);
@@ -245,8 +252,7 @@ void engine_resolve(struct engine *e, uint64_t client, const char *gid, enum res
 		return;
 	}
 	if (t->rec->saga == NULL) {
-		client_refuse(
-			e, client, ANSWER_CONFLICT,
+		decline(e, t, client,
 			"this transaction is one atomic group: only forget can be said of it");
 		return;
 	}
@@ -283,7 +289,7 @@ static void told(struct engine *e, uint64_t client, struct txn *t, const struct 
 		return;
 	}
 	if (!pending && (t->rec->saga->state != SAGA_RUN_STUCK || st->state != STEP_STUCK)) {
-		client_refuse(e, client, ANSWER_CONFLICT, "this step is not pending");
+		decline(e, t, client, "this step is not pending");
 		return;
 	}
 	if (output != NULL &&

@@ -14,6 +14,7 @@ struct memory_journal {
 	struct staged *open, *flying;
 	uint64_t committed, synced;
 	struct memory_tables *tables;
+	bool beside; /* the tables are another's */
 };
 
 /* ---- batches ---- */
@@ -119,8 +120,9 @@ static void port_activate(void *self, const char *name, uint32_t version)
 
 static void port_prune(void *self, uint64_t before_us)
 {
-	(void)self;
-	(void)before_us;
+	struct memory_journal *m = self;
+
+	staged_prune(m->open, before_us);
 }
 
 static void port_commit(void *self, uint64_t batch)
@@ -199,12 +201,23 @@ struct memory_journal *memory_journal_new(void)
 	return m;
 }
 
+struct memory_journal *memory_journal_beside(const struct memory_journal *owner)
+{
+	struct memory_journal *m = mem_new(1, sizeof *m);
+
+	m->open = staged_new();
+	m->tables = owner->tables;
+	m->beside = true;
+	return m;
+}
+
 void memory_journal_free(struct memory_journal *m)
 {
 	if (m == NULL)
 		return;
 	memory_journal_crash(m);
 	staged_free(m->open);
-	tables_free(m->tables);
+	if (!m->beside)
+		tables_free(m->tables);
 	free(m);
 }

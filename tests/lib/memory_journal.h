@@ -4,7 +4,7 @@
  * It keeps what the real one keeps and no more: a saga's step that was never put comes
  * back as waiting, the end of a transaction changes its state and time alone.  Whoever
  * owns it says when a batch is durable and when the process dies.
- * Not served: resources and pruning (ignored), a list's status, workflow, resource and times.
+ * Not served: resources (ignored), a list's status, workflow, resource and times.
  * Thread: one. */
 #ifndef TESTS_LIB_MEMORY_JOURNAL_H
 #define TESTS_LIB_MEMORY_JOURNAL_H
@@ -14,6 +14,9 @@
 struct memory_journal;
 
 struct memory_journal *memory_journal_new(void);
+/* Another process at the same journal: what is durable is one, what is not yet is each's
+ * own.  To be freed before its owner. */
+struct memory_journal *memory_journal_beside(const struct memory_journal *owner);
 void memory_journal_free(struct memory_journal *m);
 
 /* The port. Its commit takes batches numbered from 1 without a gap. */

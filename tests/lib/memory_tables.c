@@ -180,6 +180,59 @@ static void apply_workflow(struct memory_tables *m, struct write *w)
 	apply_activate(m, (*end)->put.name, (*end)->put.version);
 }
 
+static void row_free(struct row *row)
+{
+	struct step_row *step, *next;
+
+	for (step = row->steps; step != NULL; step = next) {
+		next = step->next;
+		free(step->detail);
+		free(step);
+	}
+	put_fini(&row->put);
+	record_free(row->whole);
+	free(row);
+}
+
+static void history_free(struct history *h)
+{
+	for (size_t i = 0; i < h->n; i++)
+		free(h->lines[i].json);
+	free(h->lines);
+	free(h);
+}
+
+/* What became of its groups an unfinished saga may still have to look up. */
+static bool may_forget(const struct memory_tables *m, const struct row *row, uint64_t before)
+{
+	const struct row *saga = NULL;
+
+	if (row->seq >= before || !record_finished(row->put.state))
+		return false;
+	if (row->put.parent != 0)
+		HASH_FIND(by_seq, m->by_seq, &row->put.parent, sizeof row->put.parent, saga);
+	return saga == NULL || record_finished(saga->put.state);
+}
+
+static void apply_prune(struct memory_tables *m, uint64_t before)
+{
+	struct row *row, *tmp;
+	struct history *h;
+
+	HASH_ITER (by_seq, m->by_seq, row, tmp) {
+		if (!may_forget(m, row, before))
+			continue;
+		HASH_FIND(hh, m->histories, &row->seq, sizeof row->seq, h);
+		if (h != NULL) {
+			HASH_DEL(m->histories, h);
+			history_free(h);
+		}
+		HASH_DELETE(by_gid, m->by_gid, row);
+		HASH_DELETE(by_seq, m->by_seq, row);
+		row_free(row);
+	}
+}
+
 void tables_apply(struct memory_tables *m, struct write *w)
 {
 	switch (w->kind) {
@@ -190,7 +243,7 @@ void tables_apply(struct memory_tables *m, struct write *w)
 	case WRITE_WORKFLOW: apply_workflow(m, w); break;
 	case WRITE_ACTIVATE: apply_activate(m, w->workflow.name, w->workflow.version); break;
 	case WRITE_RESOURCE: break;
-	case WRITE_PRUNE: break;
+	case WRITE_PRUNE: apply_prune(m, w->seq); break;
 	}
 }
 
@@ -330,28 +383,6 @@ enum rc tables_workflow(struct memory_tables *m, const char *name, uint32_t vers
 struct memory_tables *tables_new(void)
 {
 	return mem_new(1, sizeof(struct memory_tables));
-}
-
-static void row_free(struct row *row)
-{
-	struct step_row *step, *next;
-
-	for (step = row->steps; step != NULL; step = next) {
-		next = step->next;
-		free(step->detail);
-		free(step);
-	}
-	put_fini(&row->put);
-	record_free(row->whole);
-	free(row);
-}
-
-static void history_free(struct history *h)
-{
-	for (size_t i = 0; i < h->n; i++)
-		free(h->lines[i].json);
-	free(h->lines);
-	free(h);
 }
 
 void tables_free(struct memory_tables *m)

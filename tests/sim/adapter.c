@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LOCK_POLL_US = 100 * 1000 };
+
 static struct call *calls;
 
+/* RESULT_NONE: it waits for a lock. */
 static enum result_kind work_ends(struct call *call)
 {
 	struct session *s = call->s;
@@ -34,6 +37,13 @@ static enum result_kind work_ends(struct call *call)
 			s->dead = true;
 		return RESULT_UNKNOWN;
 	}
+	if (account_locked(s->b)) {
+		if (sim_now_us() >= call->until_us) {
+			s->dead = true;
+			return RESULT_REFUSED;
+		}
+		return RESULT_NONE;
+	}
 	s->dead = true;
 	return db_work(s);
 }
@@ -44,10 +54,14 @@ static enum result_kind commit_ends(struct call *call)
 
 	if (db_down[b->db] || call->crashes != db_crashes[b->db])
 		return RESULT_UNKNOWN;
-	if (b->state == DB_PREPARED)
+	if (b->state == DB_PREPARED) {
 		db_commit(b);
-	else if (b->state != DB_COMMITTED || !call->repeat)
-		return call->repeat ? RESULT_COMMITTED : RESULT_HAZARD;
+	} else if (!call->repeat) {
+		b->hazard_said = true;
+		return RESULT_HAZARD;
+	} else {
+		b->taken_for_done = true; /* rightly, but for what hands did */
+	}
 	return sim_chance(30) ? RESULT_UNKNOWN : RESULT_COMMITTED;
 }
 
@@ -60,6 +74,11 @@ static enum result_kind rollback_ends(struct call *call)
 	db_end_sessions(b, b->db, call->c->agent);
 	if (b->state == DB_PREPARED)
 		db_rollback(b);
+	/* One that keeps marks can tell what a person did. */
+	if (b->state == DB_COMMITTED && b->by_hand && sim_exact(b->db)) {
+		b->hazard_said = true;
+		return RESULT_HAZARD;
+	}
 	return sim_chance(30) ? RESULT_UNKNOWN : RESULT_ROLLED_BACK;
 }
 
@@ -75,6 +94,13 @@ static enum result_kind settle_ends(struct call *call)
 	return RESULT_ROLLED_BACK;
 }
 
+static void call_ends(void *arg, uint64_t n);
+
+static bool waits(struct call *call)
+{
+	return sim_stands_still(sim_agents[call->c->agent].still_until_us, call_ends, call, 0);
+}
+
 static void call_ends(void *arg, uint64_t n)
 {
 	struct call *call = arg;
@@ -84,14 +110,24 @@ static void call_ends(void *arg, uint64_t n)
 	(void)n;
 	if (call->what == CALL_WORK && c->gone)
 		return; /* its session was left to itself by db_agent_down */
-	switch (call->what) {
-	case CALL_WORK: answer.kind = work_ends(call); break;
-	case CALL_COMMIT: answer.kind = commit_ends(call); break;
-	case CALL_ROLLBACK: answer.kind = rollback_ends(call); break;
-	case CALL_SETTLE: answer.kind = settle_ends(call); break;
-	}
-	if (c->gone)
+	/* An agent that stands still had sent it to the database, or will. */
+	if (call->what != CALL_ANSWER && sim_rand(2) == 0 && waits(call))
 		return;
+	switch (call->what) {
+	case CALL_WORK: call->kind = work_ends(call); break;
+	case CALL_COMMIT: call->kind = commit_ends(call); break;
+	case CALL_ROLLBACK: call->kind = rollback_ends(call); break;
+	case CALL_SETTLE: call->kind = settle_ends(call); break;
+	case CALL_ANSWER: break;
+	}
+	if (call->kind == RESULT_NONE) {
+		sim_in(1 + sim_rand(LOCK_POLL_US), call_ends, call, 0);
+		return;
+	}
+	call->what = CALL_ANSWER;
+	if (c->gone || waits(call))
+		return;
+	answer.kind = call->kind;
 	call->done(&answer, call->arg);
 	sim_agent_turn(&sim_agents[c->agent]);
 }
@@ -151,6 +187,8 @@ static void work(struct client *c, const struct adapter_work *w, bool once, adap
 	call = call_new(c, s->b, CALL_WORK, done, arg);
 	call->s = s;
 	call->once = once;
+	call->until_us = sim_now_us() + (uint64_t)w->timeout_ms * 1000;
+	account_asked(s->b, w->args.data, w->args.size);
 	call->read_only = w->read_only;
 	call_begins(call);
 }
@@ -210,7 +248,9 @@ static void list_ends(void *arg, uint64_t n)
 	struct dbbranch *b, *tmp;
 	size_t count = 0;
 
-	(void)n;
+	if (!l->c->gone &&
+	    sim_stands_still(sim_agents[l->c->agent].still_until_us, list_ends, arg, n))
+		return;
 	if (!l->c->gone) {
 		HASH_ITER (hh, db_branches, b, tmp)
 			if (b->db == l->c->db && b->state == DB_PREPARED)

@@ -43,20 +43,26 @@ void db_commit(struct dbbranch *b)
 {
 	const struct record *r = store_find(b->gid);
 
-	sim_note("db %zu: commits %s of %s, epoch %" PRIu64, b->db, b->branch, b->gid, b->epoch);
+	sim_note("db %zu: %s %s of %s, epoch %" PRIu64, b->db,
+		 b->by_hand ? "a person commits" : "commits", b->branch, b->gid, b->epoch);
+	account_add(b);
+	b->state = DB_COMMITTED;
+	b->commits++;
+	if (b->by_hand)
+		return;
 	if (r == NULL || r->epoch != b->epoch ||
 	    (r->state != TXN_COMMITTING && r->state != TXN_COMMITTED && r->state != TXN_ONE_PHASE))
 		sim_fail("%s of %s is committed without a durable decision", b->branch, b->gid);
-	b->state = DB_COMMITTED;
-	b->commits++;
 	if (r->parent_seq != 0)
 		ledger_group(b, r);
 	db_check_atomic(false);
+	accounts_check_try(b);
 }
 
 void db_rollback(struct dbbranch *b)
 {
-	sim_note("db %zu: rolls back %s of %s, epoch %" PRIu64, b->db, b->branch, b->gid, b->epoch);
+	sim_note("db %zu: %s %s of %s, epoch %" PRIu64, b->db,
+		 b->by_hand ? "a person rolls back" : "rolls back", b->branch, b->gid, b->epoch);
 	b->state = DB_ROLLED_BACK;
 	db_check_atomic(false);
 }
@@ -98,7 +104,7 @@ void db_zombie(void *arg, uint64_t n)
 	struct session *s = arg;
 
 	(void)n;
-	if (!s->dead && !db_down[s->b->db])
+	if (!s->dead && !db_down[s->b->db] && !account_locked(s->b))
 		db_work(s);
 	s->dead = true;
 }
@@ -116,10 +122,21 @@ static void becomes_ready(void *arg, uint64_t n)
 {
 	struct client *c = arg;
 
-	(void)n;
-	if (c->gone || db_down[c->db])
+	if (c->gone || db_down[c->db] ||
+	    sim_stands_still(sim_agents[c->agent].still_until_us, becomes_ready, arg, n))
 		return;
 	agent_ready(c->served, NULL);
+	sim_agent_turn(&sim_agents[c->agent]);
+}
+
+static void is_away(void *arg, uint64_t n)
+{
+	struct client *c = arg;
+
+	if (c->gone || !db_down[c->db] ||
+	    sim_stands_still(sim_agents[c->agent].still_until_us, is_away, arg, n))
+		return;
+	agent_ready(c->served, "the database is away");
 	sim_agent_turn(&sim_agents[c->agent]);
 }
 
@@ -169,12 +186,9 @@ void db_crash(size_t db)
 	for (struct session *s = db_sessions; s != NULL; s = s->next)
 		if (s->b->db == db)
 			s->dead = true;
-	for (struct client *c = clients; c != NULL; c = c->next) {
-		if (c->db == db && !c->gone) {
-			agent_ready(c->served, "the database is away");
-			sim_agent_turn(&sim_agents[c->agent]);
-		}
-	}
+	for (struct client *c = clients; c != NULL; c = c->next)
+		if (c->db == db)
+			is_away(c, 0);
 	sim_in(1000 + sim_rand(8000000), db_up, NULL, db);
 }
 
@@ -182,6 +196,7 @@ void db_init(void)
 {
 	memset(db_down, 0, sizeof db_down);
 	memset(db_crashes, 0, sizeof db_crashes);
+	accounts_init();
 }
 
 /* ---- what must hold ---- */
@@ -225,12 +240,12 @@ void db_check_atomic(bool at_end)
 	struct dbbranch *b, *tmp, *o, *tmp2;
 
 	HASH_ITER (hh, db_branches, b, tmp) {
-		if (b->state != DB_COMMITTED)
+		if (b->state != DB_COMMITTED || b->by_hand)
 			continue;
 		if (b->commits != 1)
 			sim_fail("%s of %s is committed %zu times", b->branch, b->gid, b->commits);
 		HASH_ITER (hh, db_branches, o, tmp2) {
-			if (o->epoch != b->epoch || strcmp(o->gid, b->gid) != 0)
+			if (o->by_hand || o->epoch != b->epoch || strcmp(o->gid, b->gid) != 0)
 				continue;
 			if (o->state == DB_ROLLED_BACK || (at_end && o->state == DB_PREPARED))
 				sim_fail("%s: %s is committed, %s is not", b->gid, b->branch,

@@ -4,6 +4,8 @@
 
 #include "tests/sim/sim.h"
 
+#include <jansson.h>
+
 enum dbstate { DB_NONE, DB_PREPARED, DB_COMMITTED, DB_ROLLED_BACK, DB_FORBIDDEN };
 
 struct dbbranch {
@@ -14,6 +16,10 @@ struct dbbranch {
 	enum dbstate state;
 	bool was_prepared;
 	size_t commits;
+	json_int_t amount;   /* what it adds to its account */
+	bool by_hand;        /* a person ended it */
+	bool hazard_said;    /* its adapter saw that */
+	bool taken_for_done; /* its adapter could not tell it from a commit made before */
 	UT_hash_handle hh;
 };
 
@@ -37,7 +43,7 @@ struct client {
 	struct client *next;
 };
 
-enum call_kind { CALL_WORK, CALL_COMMIT, CALL_ROLLBACK, CALL_SETTLE };
+enum call_kind { CALL_WORK, CALL_COMMIT, CALL_ROLLBACK, CALL_SETTLE, CALL_ANSWER };
 
 /* A call that will be answered. */
 struct call {
@@ -46,9 +52,11 @@ struct call {
 	struct dbbranch *b;
 	adapter_done_fn done;
 	void *arg;
-	enum call_kind what;
+	enum call_kind what; /* CALL_ANSWER: it is done, and `kind` to be told */
+	enum result_kind kind;
 	bool repeat, read_only, once;
-	uint64_t crashes; /* of the database when it began */
+	uint64_t until_us; /* it waits no longer for a lock */
+	uint64_t crashes;  /* of the database when it began */
 	struct call *next;
 };
 
@@ -67,5 +75,13 @@ void db_zombie(void *session, uint64_t n);
 /* Ends the sessions of an agent on branch `b`, or on all. */
 void db_end_sessions(const struct dbbranch *b, size_t db, size_t agent);
 void sim_calls_fini(void);
+
+/* ---- accounts.c ---- */
+
+/* What it is to add, from its arguments. */
+void account_asked(struct dbbranch *b, const void *args, size_t size);
+bool account_locked(const struct dbbranch *b); /* by another branch that is prepared */
+void account_add(const struct dbbranch *b);
+void accounts_check_try(const struct dbbranch *b);
 
 #endif

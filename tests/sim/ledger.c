@@ -70,8 +70,9 @@ void ledger_attempt(struct sim_saga *s, size_t step, bool undo, unsigned attempt
 {
 	struct sim_step *st = &s->steps[step];
 	const unsigned limit = undo ? st->undo_attempts : st->attempts;
-	/* One agent has them all. */
-	const bool alone = !sim_exact(undo ? st->undo_db : st->db[0]);
+	/* One agent has them all, and remembers them for as long as anybody may send them; a
+	 * coordinator whose clock stood still does not know that this is over. */
+	const bool alone = !sim_exact(undo ? st->undo_db : st->db[0]) && !sim_slept;
 	const unsigned restarts = (unsigned)(sim_epoch - s->epoch);
 
 	st->begun[undo]++;

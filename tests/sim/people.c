@@ -16,15 +16,17 @@ static struct deal {
 	size_t n_branches;
 	size_t db[SIM_BRANCHES];
 	bool read_only[SIM_BRANCHES];
+	int amount[SIM_BRANCHES]; /* they add up to nothing */
 	bool sequential;
 	enum wait_for wait;
 	enum told told;
-	bool ended;
+	bool ended, stuck, forgotten;
 } deals[SIM_TXNS];
 
 static struct asking {
 	uint64_t client;
 	size_t deal; /* + 1; 0: free */
+	const struct sim_coord *asked;
 } askings[(SIM_TXNS + SIM_SAGAS) * 64];
 
 static uint64_t last_client, empty_asked;
@@ -49,7 +51,7 @@ uint64_t people_ask(size_t deal)
 {
 	for (size_t i = 0; i < sizeof askings / sizeof askings[0]; i++) {
 		if (askings[i].deal == 0) {
-			askings[i] = (struct asking){++last_client, deal + 1};
+			askings[i] = (struct asking){++last_client, deal + 1, sim_speaking};
 			return last_client;
 		}
 	}
@@ -69,6 +71,11 @@ void people_told(const char *gid, enum told *told, const char *status)
 	}
 }
 
+const char *people_refused(const char *text)
+{
+	return strstr(text, "too late") != NULL ? "committing" : "";
+}
+
 static void hear(struct deal *d, enum answer_code code, const char *status, const char *text)
 {
 	sim_note("client: %s is answered %d %s", d->gid, (int)code, status);
@@ -79,14 +86,20 @@ static void hear(struct deal *d, enum answer_code code, const char *status, cons
 		sim_fail("%s: its own body is said to differ", d->gid);
 	if (code == ANSWER_INVALID || code == ANSWER_FAILED)
 		sim_fail("%s: %s", d->gid, text);
-	if (strcmp(status, "stuck") == 0)
+	d->stuck = strcmp(status, "stuck") == 0;
+	if (d->stuck && !hands_touched(d->gid))
 		sim_fail("%s: a hazard, though no person touched anything", d->gid);
+	if ((strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0) &&
+	    !d->forgotten && hands_seen(d->gid))
+		sim_fail("%s: a hazard was seen, and it is said to be %s", d->gid, status);
 	if (strcmp(status, "rolled_back") == 0 && db_left_of(d->gid) > 0)
 		sim_fail("%s is said to be rolled back, and a branch is prepared", d->gid);
-	people_told(d->gid, &d->told, status);
+	people_told(d->gid, &d->told, code == ANSWER_CONFLICT ? people_refused(text) : status);
 	if (d->told == TOLD_NOTHING && code == ANSWER_UNFINISHED && d->wait == WAIT_ACCEPTED)
 		d->told = TOLD_ACCEPTED;
-	d->ended = strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0;
+	/* An old coordinator may tell later how it was before. */
+	if (strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0)
+		d->ended = true;
 }
 
 /* No agent has anything open, nothing is unfinished. */
@@ -129,14 +142,13 @@ static void answer(void *self, uint64_t client, enum answer_code code, char *jso
 
 bool people_engine_is_empty(void)
 {
-	if (sim_engine == NULL)
+	if (!sim_speak())
 		return false;
 	empty = true;
 	empty_asked = last_client + 1;
-	sim_engine_enter();
 	engine_agents(sim_engine, ++last_client);
 	engine_stats(sim_engine, ++last_client);
-	sim_engine_leave(); /* nothing is waited for: they are answered now */
+	sim_spoken(); /* nothing is waited for: they are answered now */
 	empty_asked = UINT64_MAX;
 	return empty;
 }
@@ -146,9 +158,11 @@ struct client_port people_port(void)
 	return (struct client_port){.answer = answer};
 }
 
-void people_coordinator_down(void)
+void people_coordinator_down(const struct sim_coord *c)
 {
-	memset(askings, 0, sizeof askings);
+	for (size_t i = 0; i < sizeof askings / sizeof askings[0]; i++)
+		if (askings[i].asked == c)
+			askings[i] = (struct asking){0};
 }
 
 static void submit(size_t i)
@@ -167,14 +181,50 @@ static void submit(size_t i)
 
 	for (size_t b = 0; b < d->n_branches; b++)
 		n += snprintf(text + n, sizeof text - (size_t)n,
-			      "{name: b%zu, resource: db%zu, operation: op, args: {x: 1}%s}, ", b,
-			      d->db[b], d->read_only[b] ? ", read_only: true" : "");
+			      "{name: b%zu, resource: db%zu, operation: op, args: {x: %d}%s}, ", b,
+			      d->db[b], d->amount[b], d->read_only[b] ? ", read_only: true" : "");
 	n += snprintf(text + n, sizeof text - (size_t)n, "]}]}");
 	s.definition_size = (size_t)n;
 	sim_note("client: submits %s, %zu branches", d->gid, d->n_branches);
-	sim_engine_enter();
 	engine_submit(sim_engine, people_ask(i), &s);
-	sim_engine_leave();
+}
+
+/* A person has looked into the databases. */
+static void forget(size_t i)
+{
+	deals[i].forgotten = true;
+	sim_note("person: forgets the hazard of %s", deals[i].gid);
+	engine_resolve(sim_engine, people_ask(i), deals[i].gid, RESOLVE_FORGET, NULL, "seen to");
+}
+
+/* A word at a bad moment. */
+void people_meddle(void *arg, uint64_t n)
+{
+	const size_t i = n % SIM_TXNS;
+
+	(void)arg;
+	if (deals[i].ended || !sim_speak())
+		return;
+	if (sim_rand(4) == 0)
+		forget(i);
+	else
+		engine_cancel(sim_engine, people_ask(i), deals[i].gid, "a whim");
+	sim_spoken();
+}
+
+static void draw_amounts(struct deal *d)
+{
+	int sum = 0, last = -1;
+
+	for (size_t b = 0; b < d->n_branches; b++) {
+		if (d->read_only[b])
+			continue;
+		d->amount[b] = 1 + (int)sim_rand(100);
+		sum += d->amount[b];
+		last = (int)b;
+	}
+	if (last >= 0)
+		d->amount[last] -= sum;
 }
 
 static void act(void *arg, uint64_t i)
@@ -183,18 +233,16 @@ static void act(void *arg, uint64_t i)
 	const uint64_t dice = sim_rand(100);
 
 	(void)arg;
-	if (sim_engine != NULL && !d->ended && (sim_healing || sim_chance(1000))) {
-		if (dice < 60) {
+	if (!d->ended && (sim_healing || sim_chance(1000)) && sim_speak()) {
+		if (d->stuck && dice < 50)
+			forget(i);
+		else if (dice < 60)
 			submit(i);
-		} else if (dice < 95 || !sim_chance(1000)) {
-			sim_engine_enter();
+		else if (dice < 95 || !sim_chance(1000))
 			engine_get(sim_engine, people_ask(i), d->gid, sim_rand(5000));
-			sim_engine_leave();
-		} else {
-			sim_engine_enter();
+		else
 			engine_cancel(sim_engine, people_ask(i), d->gid, "a whim");
-			sim_engine_leave();
-		}
+		sim_spoken();
 	}
 	if (!d->ended)
 		sim_in(200000 + sim_rand(6000000), act, NULL, i);
@@ -218,6 +266,7 @@ void people_init(void)
 			d->db[b] = (first + b) % SIM_DBS;
 			d->read_only[b] = sim_rand(6) == 0;
 		}
+		draw_amounts(d);
 		d->ended = !sim_left_in(SIM_CLIENT, i);
 		if (!d->ended)
 			sim_in(sim_rand(25000000), act, NULL, i);
@@ -243,7 +292,7 @@ void people_check(void)
 			const size_t n = db_commits(d->db[b], d->gid);
 			const size_t want = d->told == TOLD_COMMIT && !d->read_only[b] ? 1 : 0;
 
-			if (n != want)
+			if (n != want && !hands_touched(d->gid))
 				sim_fail("%s: told %s, but committed %zu times at db %zu", d->gid,
 					 d->told == TOLD_COMMIT ? "committed" : "rolled back", n,
 					 d->db[b]);

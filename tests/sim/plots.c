@@ -138,8 +138,11 @@ static void add_group(struct text *t, const struct sim_step *st, const char *ope
 {
 	add(t, "atomic: [");
 	for (size_t b = 0; b < st->n_branches; b++)
-		add(t, "{name: b%zu, resource: db%zu, operation: %s, args: {x: 1}}, ", b, st->db[b],
-		    operation);
+		add(t, "{name: b%zu, resource: db%zu, operation: %s, args: {x: %d}}, ", b,
+		    st->db[b], operation,
+		    st->n_branches == 1 ? 0
+		    : b == 0            ? 7
+					: -7);
 	add(t, "], ");
 }
 

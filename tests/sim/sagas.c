@@ -59,13 +59,17 @@ void sagas_hear(size_t i, enum answer_code code, const json_t *j, const char *te
 		sim_fail("%s: %s", s->gid, text);
 	if (code == ANSWER_CONFLICT && strstr(text, "another definition") != NULL)
 		sim_fail("%s: its own body is said to differ", s->gid);
+	if (code == ANSWER_CONFLICT && !s->resolved)
+		people_told(s->gid, &s->told, people_refused(text));
 	if (status == NULL)
 		return;
 	people_told(s->gid, &s->told, status);
 	if (s->told == TOLD_NOTHING)
 		s->told = TOLD_ACCEPTED;
 	s->stuck = strcmp(status, "stuck") == 0;
-	s->ended = strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0;
+	/* An old coordinator may tell later how it was before. */
+	if (strcmp(status, "committed") == 0 || strcmp(status, "rolled_back") == 0)
+		s->ended = true;
 	hear_steps(s, json_object_get(j, "steps"));
 }
 
@@ -174,15 +178,14 @@ static void acts(void *arg, uint64_t i)
 	const uint64_t dice = sim_rand(100);
 
 	(void)arg;
-	if (sim_engine != NULL && !s->ended && (sim_healing || sim_chance(1000))) {
-		sim_engine_enter();
+	if (!s->ended && (sim_healing || sim_chance(1000)) && sim_speak()) {
 		if (!s->submitted || dice < 30)
 			submit(s);
 		else if (dice < 75)
 			engine_get(sim_engine, ask(s), s->gid, sim_rand(5000));
 		else
 			say_a_word(s);
-		sim_engine_leave();
+		sim_spoken();
 	}
 	if (!s->ended)
 		sim_in(200000 + sim_rand(6000000), acts, NULL, i);
@@ -202,10 +205,9 @@ static void tell(void *saga, uint64_t n)
 	    (r->saga->steps[step].state != STEP_DOING &&
 	     r->saga->steps[step].state != STEP_PENDING && sim_rand(3) != 0))
 		return;
-	if (sim_engine != NULL) {
-		sim_engine_enter();
+	if (sim_speak()) {
 		complete(s, step, s->steps[step].later == LATER_DONE);
-		sim_engine_leave();
+		sim_spoken();
 	}
 	sim_in(sim_rand(3000000), tell, s, n + 0x100);
 }

@@ -19,7 +19,8 @@ struct job {
 	struct sim_saga *saga;
 	struct sim_step *st;
 	size_t step;
-	bool undo, ended;
+	bool undo, ended, told; /* to its agent */
+	enum result_kind kind;
 	bool elsewhere; /* what the undo takes back was not done here */
 	bool late;      /* it took longer than it may */
 	uint64_t crashes;
@@ -156,6 +157,13 @@ static enum result_kind ends(struct job *j)
 	return j->undo ? undo_ends(j) : action_ends(j);
 }
 
+static void job_ends(void *arg, uint64_t n);
+
+static bool waits(struct job *j)
+{
+	return sim_stands_still(sim_agents[j->c->agent].still_until_us, job_ends, j, 0);
+}
+
 static void job_ends(void *arg, uint64_t n)
 {
 	struct job *j = arg;
@@ -163,10 +171,18 @@ static void job_ends(void *arg, uint64_t n)
 	char output[32];
 
 	(void)n;
-	if (j->ended || j->c->gone)
+	if (j->told || j->c->gone)
 		return; /* ended before, or left to itself */
+	/* An agent that stands still had sent it to the database, or will. */
+	if (!j->ended && sim_rand(2) == 0 && waits(j))
+		return;
+	if (!j->ended)
+		j->kind = ends(j);
 	j->ended = true;
-	answer.kind = ends(j);
+	if (waits(j))
+		return;
+	j->told = true;
+	answer.kind = j->kind;
 	sim_note("db %zu: %s s%zu of %s ends, %s", j->c->db, j->undo ? "undo" : "do", j->step,
 		 j->saga->gid, result_kind_name(answer.kind));
 	if (answer.kind == RESULT_DONE && !j->undo) {
@@ -206,7 +222,7 @@ void service_call(void *client, const struct adapter_call *call, adapter_done_fn
 	ledger_attempt(j->saga, j->step, j->undo, call->attempt);
 	ledger_check_args(j->saga, j->step, j->undo, call->args.data, call->args.size);
 	for (const struct job *o = j->next; o != NULL; o = o->next)
-		if (!o->ended && !o->c->gone && o->c == j->c && o->st == j->st)
+		if (!o->told && !o->c->gone && o->c == j->c && o->st == j->st)
 			sim_fail("%s: two calls of step s%zu are under way at one agent",
 				 j->saga->gid, j->step);
 	j->late = us > most;
