@@ -33,10 +33,12 @@ PLUGINS := $(BAD:%=$(B)/tests/plugins/bad-%.so) $(B)/tests/plugins/tame.so $(B)/
 HARNESS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 SIM     := $(B)/tests/sim/sim
 SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
+CRASH_RUN := $(B)/tests/crash/crash
+CRASHOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/crash/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim sim-mutants crash-sagas demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim sim-mutants crash-sagas crash crash-programs demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -63,6 +65,11 @@ sim-mutants: deps ## breaks one rule after the other in a copy: the simulator mu
 crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix
+crash: deps    ## every process dies at every crash point: an hour (CASE=saga: those; FAST=1: a sample)
+	@$(MAKE) --no-print-directory -j$$(nproc) crash-programs
+	@TEST_TIMEOUT=7200 tests/run.sh $(B) $(CRASH_RUN)
+crash-programs: $(CRASH_RUN)
+	@$(MAKE) --no-print-directory B=$(B)/crash CRASH=1 $(B)/crash/settled $(B)/crash/settle-agent
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark
@@ -128,6 +135,8 @@ $(B)/libharness.a: $(HARNESS)
 	@rm -f $@
 	ar rcs $@ $^
 $(SIM): $(SIMOBJ) $(B)/libharness.a $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+$(CRASH_RUN): $(CRASHOBJ) $(B)/libharness.a $(B)/libsettle.a | $(B)/examples/plugin/stock.so
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
 $(B)/tests/%: $(B)/tests/%.o $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)

@@ -90,6 +90,13 @@ const char *temp_dir(void)
 	return dir_name;
 }
 
+void temp_dir_anew(void)
+{
+	setenv("TMPDIR", temp_dir(), 1);
+	dir_name[0] = '\0';
+	temp_dir();
+}
+
 static char *vtextf(const char *fmt, va_list ap)
 {
 	char *text = NULL;

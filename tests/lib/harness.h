@@ -45,6 +45,9 @@ void harness_pause(void);
 /* A path in this program's temporary directory; give to free(). */
 char *temp_path(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 const char *temp_dir(void);
+/* From now on this process has one of its own, inside the one of the process that forked
+ * it; removed when it ends. */
+void temp_dir_anew(void);
 
 /* Writes a whole file, or fails. */
 void file_write(const char *path, const char *text);
