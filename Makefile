@@ -33,10 +33,12 @@ PLUGINS := $(BAD:%=$(B)/tests/plugins/bad-%.so) $(B)/tests/plugins/tame.so $(B)/
 HARNESS := $(patsubst %.c,$(B)/%.o,$(wildcard tests/lib/*.c))
 SIM     := $(B)/tests/sim/sim
 SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
+CHAOS   := $(B)/tests/chaos/chaos
+CHAOSOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim sim-mutants crash-sagas demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim sim-mutants crash-sagas chaos demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -47,13 +49,13 @@ all: deps      ## install what is missing, then build the three programs under b
 programs: $(BINS)
 deps:          ## install missing Debian packages (root or sudo; else prints the command to type)
 	@tests/deps.sh
-tests: $(UNIT) $(E2E) $(SIM)
+tests: $(UNIT) $(E2E) $(SIM) $(CHAOS)
 check: deps    ## unit tests only: seconds, no servers
 	@$(MAKE) --no-print-directory -j$$(nproc) $(UNIT)
 	@tests/run.sh $(B) $(UNIT)
 test: deps     ## the whole suite, on real PostgreSQL servers of its own
 	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers
-	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E)
+	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E) $(CHAOS)
 sim: deps      ## SEEDS=100000 simulated histories of crashes (FROM=1), a failing one is printed
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(SIM) $(or $(FROM),1) $(or $(SEEDS),100000)
@@ -62,6 +64,9 @@ sim-mutants: deps ## breaks one rule after the other in a copy: the simulator mu
 crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix
+chaos: deps    ## MINUTES=5 of kills, freezes and cut lines while clients move money (SEED=… for the same dice)
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(CHAOS)
+	@BUILD=$(B) $(CHAOS) $$(($(or $(MINUTES),5) * 60)) $(SEED)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark
@@ -126,6 +131,8 @@ $(B)/libharness.a: $(HARNESS)
 	@rm -f $@
 	ar rcs $@ $^
 $(SIM): $(SIMOBJ) $(B)/libharness.a $(B)/libsettle.a
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+$(CHAOS): $(CHAOSOBJ) $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
 $(B)/tests/%: $(B)/tests/%.o $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
