@@ -177,6 +177,7 @@ static void *serve(void *arg)
 		while (!word_final(w) && !pulse_over())
 			if (!go_on(c, &w))
 				break;
+		c->deal->left = !word_final((enum word)c->deal->told);
 		if (dice(&c->die, 10) == 0)
 			look_back(c);
 	}

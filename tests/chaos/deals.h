@@ -31,6 +31,7 @@ struct deal {
 	bool greedy;           /* asks for more than there is: can never be committed */
 	bool accepted;         /* was promised to be run */
 	bool lost;             /* an answer did not come */
+	bool left;             /* its client went on without its outcome */
 	bool told_late;        /* the outcome came after a lost answer */
 	unsigned char leaning; /* WORD_COMMITTING or WORD_ROLLING_BACK, once told */
 	unsigned char told;    /* the outcome, once told */

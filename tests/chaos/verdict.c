@@ -243,7 +243,7 @@ static void judge(struct verdict *v, struct deal *d, const char *gid)
 	v->told_late += d->told_late;
 	v->left += d->told == WORD_NONE;
 	v->promised += d->told == WORD_NONE && d->accepted;
-	if (d->told != WORD_NONE && d->told_ms - d->begun_ms > v->longest_told_ms)
+	if (d->told != WORD_NONE && !d->left && d->told_ms - d->begun_ms > v->longest_told_ms)
 		v->longest_told_ms = d->told_ms - d->begun_ms;
 	/* The last word: a contradiction to anything that was told is found here. */
 	deal_hear(d, gid, (enum word)d->is, false);

@@ -17,7 +17,7 @@ struct verdict {
 	long promised;                            /* of those, what was promised to be run */
 	int64_t heal_ms;                          /* until the last one had ended */
 	int64_t longest_ms;                       /* from submit to end, by the coordinator */
-	int64_t longest_told_ms; /* from the first submit to the client's knowing */
+	int64_t longest_told_ms; /* from the first submit to the knowing of a client that waited */
 	long rows;               /* in both ledgers */
 	char longest_gid[32];
 };
