@@ -18,7 +18,8 @@ enum {
 struct client {
 	pthread_t thread;
 	int number;
-	uint64_t die;
+	uint64_t die;  /* what it submits */
+	uint64_t mood; /* how it takes the answers: must not change the next deal */
 	const char *url;
 	struct client_sums sums;
 	/* the deal that is talked about */
@@ -80,7 +81,7 @@ static enum word listen(struct client *c, struct response *r)
 
 static enum word submit(struct client *c)
 {
-	const char *hold = dice(&c->die, 4) ? "4s" : "500ms";
+	const char *hold = dice(&c->mood, 4) ? "4s" : "500ms";
 	char *body = deal_body(c->deal, c->gid, hold);
 	struct response r = rest_send(c->url, "POST", "/v1/transactions", body, -1, ANSWER_MS);
 
@@ -114,13 +115,13 @@ static enum word cancel(struct client *c)
 /* What to do after an answer without outcome; false: leave it at that. */
 static bool go_on(struct client *c, enum word *w)
 {
-	const unsigned die = dice(&c->die, 100);
+	const unsigned die = dice(&c->mood, 100);
 
 	if (*w == WORD_NONE || *w == WORD_UNKNOWN) {
 		if (die < 10)
 			return false;
 		/* Nobody hurries a coordinator that is being started. */
-		if (!pulse_until(clock_ms() + dice(&c->die, RETRY_MS)))
+		if (!pulse_until(clock_ms() + dice(&c->mood, RETRY_MS)))
 			return false;
 		if (die < 60) {
 			c->sums.again++;
@@ -158,8 +159,8 @@ static void begin(struct client *c)
 /* Some deal of before, finished or not: what is said of it now must fit. */
 static void look_back(struct client *c)
 {
-	point_at(c, dice(&c->die, (unsigned)client_deals[c->number].n));
-	if (dice(&c->die, 3))
+	point_at(c, dice(&c->mood, (unsigned)client_deals[c->number].n));
+	if (dice(&c->mood, 3))
 		look(c, "");
 	else
 		submit(c);
@@ -169,16 +170,16 @@ static void *serve(void *arg)
 {
 	struct client *c = arg;
 
-	while (pulse_until(clock_ms() + dice(&c->die, THINK_MS))) {
+	while (pulse_until(clock_ms() + dice(&c->mood, THINK_MS))) {
 		begin(c);
 		enum word w = submit(c);
-		if (dice(&c->die, 100) < 3 && !word_final(w))
+		if (dice(&c->mood, 100) < 3 && !word_final(w))
 			w = cancel(c);
 		while (!word_final(w) && !pulse_over())
 			if (!go_on(c, &w))
 				break;
 		c->deal->left = !word_final((enum word)c->deal->told);
-		if (dice(&c->die, 10) == 0)
+		if (dice(&c->mood, 10) == 0)
 			look_back(c);
 	}
 	return NULL;
@@ -188,8 +189,10 @@ void clients_start(int n, uint64_t seed, const char *url)
 {
 	n_clients = n;
 	for (int i = 0; i < n; i++) {
-		clients[i] = (struct client){
-			.number = i, .die = seed + 1000003U * (unsigned)i, .url = url};
+		clients[i] = (struct client){.number = i,
+					     .die = seed + 1000003U * (unsigned)i,
+					     .mood = ~seed - (unsigned)i,
+					     .url = url};
 		NEED(pthread_create(&clients[i].thread, NULL, serve, &clients[i]) == 0,
 		     "no thread");
 	}

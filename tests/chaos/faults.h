@@ -2,7 +2,7 @@
  *
  * Every second or so one thing, or several at once, is killed, frozen, cut, held up or
  * silenced, for a while; then it is started again, thawed, let through.  The dice are
- * seeded: a seed gives the same plan of faults (the programs' threads do not repeat).
+ * seeded: a seed gives much the same plan (the programs' threads do not repeat).
  * Rule: whatever ends without having been killed here is wrong.
  * Thread: the main thread. */
 #ifndef TESTS_CHAOS_FAULTS_H
