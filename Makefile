@@ -35,10 +35,12 @@ SIM     := $(B)/tests/sim/sim
 SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 CRASH_RUN := $(B)/tests/crash/crash
 CRASHOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/crash/*.c))
+CHAOS   := $(B)/tests/chaos/chaos
+CHAOSOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim sim-mutants crash-sagas crash crash-programs demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim sim-mutants crash-sagas crash crash-programs chaos demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -49,13 +51,13 @@ all: deps      ## install what is missing, then build the three programs under b
 programs: $(BINS)
 deps:          ## install missing Debian packages (root or sudo; else prints the command to type)
 	@tests/deps.sh
-tests: $(UNIT) $(E2E) $(SIM)
+tests: $(UNIT) $(E2E) $(SIM) $(CHAOS)
 check: deps    ## unit tests only: seconds, no servers
 	@$(MAKE) --no-print-directory -j$$(nproc) $(UNIT)
 	@tests/run.sh $(B) $(UNIT)
 test: deps     ## the whole suite, on real PostgreSQL servers of its own
 	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers
-	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E)
+	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E) $(CHAOS)
 sim: deps      ## SEEDS=100000 simulated histories of faults (FROM=1, JOBS=cores); MUTANT=skip-the-tombstone: with that rule broken
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(if $(MUTANT),tests/sim/mutants.sh $(B) --one $(MUTANT),$(SIM)) $(or $(FROM),1) $(or $(SEEDS),100000)
@@ -70,6 +72,9 @@ crash: deps    ## every process dies at every crash point: an hour (CASE=saga: t
 	@TEST_TIMEOUT=7200 tests/run.sh $(B) $(CRASH_RUN)
 crash-programs: $(CRASH_RUN)
 	@$(MAKE) --no-print-directory B=$(B)/crash CRASH=1 $(B)/crash/settled $(B)/crash/settle-agent
+chaos: deps    ## MINUTES=5 of kills, freezes and cut lines while clients move money (SEED=… for the same dice)
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(CHAOS)
+	@BUILD=$(B) $(CHAOS) $$(($(or $(MINUTES),5) * 60)) $(SEED)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark
@@ -137,6 +142,8 @@ $(B)/libharness.a: $(HARNESS)
 $(SIM): $(SIMOBJ) $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
 $(CRASH_RUN): $(CRASHOBJ) $(B)/libharness.a $(B)/libsettle.a | $(B)/examples/plugin/stock.so
+	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+$(CHAOS): $(CHAOSOBJ) $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
 $(B)/tests/%: $(B)/tests/%.o $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)

@@ -46,7 +46,8 @@ struct pg {
 	struct pg_preflight preflight;
 	bool fenced;  /* no session of an earlier start is left */
 	bool checked; /* the preflight passed, and a finisher has been up since */
-	bool barrier; /* the barrier table can be used: one phase, saga calls */
+	bool looked;  /* for the barrier table, at least once */
+	bool barrier; /* it can be used: one phase, saga calls */
 	char no_barrier[PG_PROBLEM_SIZE * 2]; /* why not, and what to do */
 	bool ready;                           /* what is so … */
 	bool told_ready;

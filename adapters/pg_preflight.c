@@ -207,6 +207,7 @@ static void checked(struct pg_preflight *f)
 
 	f->session = NULL;
 	pg->barrier = f->barrier_usable;
+	pg->looked = true;
 	pg->checked = true;
 	for (int64_t i = 0; i < pg->config.finishers; i++)
 		pg_session_start(pg->finish[i]);

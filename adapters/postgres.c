@@ -151,6 +151,9 @@ static enum rc postgres_open(const struct adapter_host *host, const char *resour
 static void postgres_describe(void *self, struct resource_info *info)
 {
 	struct pg *pg = self;
+	/* A server that nobody has reached yet is no reason to refuse sagas for good: they
+	 * wait until it serves.  Only one phase needs the table at once. */
+	const bool calls = pg->barrier || !pg->looked;
 
 	*info = (struct resource_info){
 		.name = pg->resource,
@@ -159,8 +162,8 @@ static void postgres_describe(void *self, struct resource_info *info)
 		.problem = pg->problem,
 		.one_phase = pg->barrier,
 		.groups = true,
-		.calls = pg->barrier,
-		.exact = pg->barrier,
+		.calls = calls,
+		.exact = calls,
 		.operations = pg->operations,
 		.n_operations = pg->config.n_operations,
 	};

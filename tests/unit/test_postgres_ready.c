@@ -224,6 +224,22 @@ START_TEST(describe_tells_the_operations)
 }
 END_TEST
 
+/* Otherwise an agent that starts while its server is down has every saga refused, even if
+ * another agent serves. */
+START_TEST(calls_are_not_denied_before_the_server_was_reached)
+{
+	struct resource_info info;
+	char *nowhere = textf("host=%s port=1 user=postgres dbname=bank", temp_dir());
+
+	rig = OPEN(.conninfo = nowhere);
+	adapter_postgres.describe(rig->self, &info);
+	ck_assert(!info.ready);
+	ck_assert(info.calls && info.exact && info.groups);
+	ck_assert(!info.one_phase);
+	free(nowhere);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("postgres-ready");
@@ -242,6 +258,7 @@ int main(void)
 	tcase_add_test(tc, close_while_connecting_is_clean);
 	tcase_add_test(tc, finishers_that_are_all_lost_make_it_unready_for_a_moment);
 	tcase_add_test(tc, describe_tells_the_operations);
+	tcase_add_test(tc, calls_are_not_denied_before_the_server_was_reached);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, open_server, close_server);
 }
