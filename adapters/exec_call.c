@@ -33,7 +33,7 @@ static void on_late(struct adapter_timer *t)
 
 	assert(c->place == EXEC_QUEUED);
 	if (c->kind == COMMAND_PREPARE || is_of_saga(c->kind))
-		exec_call_answer(c, is_of_saga(c->kind) ? RESULT_RETRY : RESULT_REFUSED,
+		exec_call_answer(c, RESULT_RETRY,
 				 "resource %s was busy until the deadline: %" PRId64
 				 " commands run at once (parallel)",
 				 c->ex->resource, c->ex->config.parallel);

@@ -192,12 +192,13 @@ static void on_refused(enum rc rc, const struct ledger_row *row, const char *pro
 	(void)row, (void)problem;
 	adapter_loop_enter(loop);
 	c->ledgered = false;
-	http_call_end(c, rc == RC_OK ? RESULT_REFUSED : RESULT_UNKNOWN, NULL);
+	http_call_end(c, rc == RC_OK ? c->no : RESULT_UNKNOWN, NULL);
 	adapter_loop_leave(loop);
 }
 
-static void refuse(struct http_call *c, const char *reason)
+static void refuse(struct http_call *c, enum result_kind no, const char *reason)
 {
+	c->no = no;
 	c->reason = frame_cut_reason(reason);
 	c->ledgered = true;
 	ledger_end(c->http->ledger, &c->id, LEDGER_ROLLED_BACK, on_refused, c);
@@ -216,10 +217,10 @@ static void on_tried(struct http_run *run)
 		ledger_prepared(c->http->ledger, &c->id, v->output, on_prepared, c);
 		break;
 	case HTTP_REFUSED:
-	case HTTP_GONE: refuse(c, v->reason); break;
+	case HTTP_GONE: refuse(c, RESULT_REFUSED, v->reason); break;
 	case HTTP_RETRY:
 		if (v->clean)
-			refuse(c, v->reason);
+			refuse(c, RESULT_RETRY, v->reason);
 		else
 			http_call_end(c, RESULT_UNKNOWN, v->reason);
 		break;
@@ -244,7 +245,11 @@ static void on_read(struct http_run *run)
 		http_call_end(c, RESULT_READ_ONLY, NULL);
 	} else {
 		/* Nothing can be left of it, whatever it was. */
-		http_call_end(c, RESULT_REFUSED, run->verdict.reason);
+		http_call_end(c,
+			      run->verdict.end == HTTP_RETRY || run->verdict.end == HTTP_UNKNOWN
+				      ? RESULT_RETRY
+				      : RESULT_REFUSED,
+			      run->verdict.reason);
 	}
 }
 
@@ -256,7 +261,7 @@ static void on_trying(enum rc rc, const struct ledger_row *row, const char *prob
 	adapter_loop_enter(loop);
 	c->ledgered = false;
 	if (rc == RC_OK && c->cancelled)
-		refuse(c, "cancelled before anything was sent");
+		refuse(c, RESULT_RETRY, "cancelled before anything was sent");
 	else if (rc == RC_OK)
 		http_call_run(c, on_tried);
 	else if (rc == RC_CONFLICT && row->phase == LEDGER_ROLLED_BACK)

@@ -51,6 +51,7 @@ struct http_call {
 	void *arg;
 	/* the answer */
 	enum result_kind kind;
+	enum result_kind no; /* what is answered once the ledger knows that nothing is left */
 	char *output, *reason;
 	size_t output_size;
 	uint32_t retry_after_ms;

@@ -95,6 +95,13 @@ void pg_work_result(struct pg_unit *u, int step, const PGresult *res);
 /* True if everything up to the operation went well and its rows are as wanted;
  * else c->reason says what is not. */
 bool pg_work_good(struct pg_call *c);
+/* Whether what failed says nothing about what was asked for, so that it may go well later:
+ * no connection, rolled back for others' sake, no resources, the operator, an object in
+ * use or locked, a fault of the system or the server, a plan that was outlived (the
+ * session is renewed), a server that has just become a standby. */
+bool pg_work_passing(const struct pg_call *c);
+/* How a branch says no: RETRY if its cause is passing, else REFUSED. */
+enum result_kind pg_work_no(const struct pg_call *c);
 /* Keeps what the result of a COMMIT tells. */
 void pg_work_committed(struct pg_call *c, const PGresult *res);
 /* The session is lost or has said nonsense: the call's outcome is unknown, its

@@ -100,9 +100,7 @@ struct pg_call *pg_call_new_saga(struct pg *pg, const struct adapter_call *call,
 
 enum result_kind pg_call_unbegun(const struct pg_call *c)
 {
-	if (!c->is_call)
-		return RESULT_REFUSED;
-	return c->attempt <= 1 ? RESULT_RETRY : RESULT_UNKNOWN;
+	return !c->is_call || c->attempt <= 1 ? RESULT_RETRY : RESULT_UNKNOWN;
 }
 
 enum result_kind pg_call_unfit(const struct pg_call *c)

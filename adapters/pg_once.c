@@ -106,7 +106,7 @@ static void on_operation_end(struct pg_unit *u, bool whole)
 	if (c->failed_step == PG_STEP_MARK && strcmp(c->state, "23505") == 0)
 		ask_who_was_first(c);
 	else
-		pg_call_answer(c, RESULT_REFUSED);
+		pg_call_answer(c, pg_work_no(c));
 }
 
 void pg_once_start(struct pg_call *c)

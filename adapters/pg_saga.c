@@ -151,34 +151,13 @@ static void read_key(struct pg_call *c)
 
 /* ---- failures ---- */
 
-static bool state_in(const char *state, const char *const *prefixes)
-{
-	for (; *prefixes != NULL; prefixes++)
-		if (strncmp(state, *prefixes, strlen(*prefixes)) == 0)
-			return true;
-	return false;
-}
-
-/* Errors that say nothing about what was asked for, so that it may go well later: no
- * connection, rolled back for others' sake, no resources, the operator, an object in
- * use or locked, a fault of the system or the server, a plan that was outlived (the
- * session is renewed), a server that has just become a standby. */
-static bool passing(const struct pg_call *c)
-{
-	static const char *const states[] = {"08", "40", "53", "55006", "55P03", "57",
-					     "58", "XX", "0A", "26",    NULL};
-
-	return c->state[0] == '\0' || state_in(c->state, states) ||
-	       (!c->read_only && strcmp(c->state, "25006") == 0);
-}
-
 /* An attempt that waits for its key waits for another attempt. */
 static bool waited_for_key(const struct pg_call *c)
 {
 	static const char *const states[] = {"40", "55P03", "57014", NULL};
 
 	return (c->failed_step == PG_STEP_BLOCK || c->failed_step == PG_STEP_MARK) &&
-	       state_in(c->state, states);
+	       pg_state_in(c->state, states);
 }
 
 static enum result_kind not_done(const struct pg_call *c)
@@ -197,7 +176,7 @@ static void fail(struct pg_call *c)
 			     "another attempt of this call is under way on %s, and did not end in "
 			     "time (SQLSTATE %s)",
 			     c->pg->resource, c->state);
-	else if (c->failed_step < PG_STEP_OPERATION || passing(c))
+	else if (c->failed_step < PG_STEP_OPERATION || pg_work_passing(c))
 		pg_call_answer(c, not_done(c));
 	else
 		pg_call_answer(c, RESULT_REFUSED);

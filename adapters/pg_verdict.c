@@ -69,6 +69,14 @@ bool pg_state_is(const PGresult *res, const char *sqlstate)
 	return state != NULL && strcmp(state, sqlstate) == 0;
 }
 
+bool pg_state_in(const char *sqlstate, const char *const *prefixes)
+{
+	for (; *prefixes != NULL; prefixes++)
+		if (strncmp(sqlstate, *prefixes, strlen(*prefixes)) == 0)
+			return true;
+	return false;
+}
+
 /* Steps back over a character that was cut. */
 static void trim_cut(char *out, size_t n)
 {

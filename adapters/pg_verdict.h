@@ -31,6 +31,8 @@ enum pg_verdict pg_verdict_final(const PGresult *res, const char *tag);
 
 /* True if `res` is an error with this SQLSTATE. */
 bool pg_state_is(const PGresult *res, const char *sqlstate);
+/* True if `sqlstate` begins with one of `prefixes`, which NULL ends. */
+bool pg_state_in(const char *sqlstate, const char *const *prefixes);
 
 /* What a person must know beside the server's words. */
 struct pg_circumstance {

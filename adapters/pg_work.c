@@ -175,6 +175,24 @@ bool pg_work_good(struct pg_call *c)
 	return true;
 }
 
+bool pg_work_passing(const struct pg_call *c)
+{
+	static const char *const states[] = {"08", "40", "53", "55006", "55P03", "57",
+					     "58", "XX", "0A", "26",    NULL};
+
+	if (c->failed_step == PG_STEP_LAST && (c->failed == PG_UNDONE || c->state[0] == '0'))
+		return false; /* it did what cannot be prepared, and will do so again */
+	if (strcmp(c->state, "08P01") == 0)
+		return false; /* of class 08, but no connection: arguments that do not fit */
+	return c->state[0] == '\0' || pg_state_in(c->state, states) ||
+	       (!c->read_only && strcmp(c->state, "25006") == 0);
+}
+
+enum result_kind pg_work_no(const struct pg_call *c)
+{
+	return c->failed != PG_NONE && pg_work_passing(c) ? RESULT_RETRY : RESULT_REFUSED;
+}
+
 void pg_work_committed(struct pg_call *c, const PGresult *res)
 {
 	c->last = pg_verdict_final(res, "COMMIT");
@@ -241,7 +259,7 @@ static void on_prepare_end(struct pg_unit *u, bool whole)
 		if (pg_work_good(c))
 			pg_call_answer(c, c->read_only ? RESULT_READ_ONLY : RESULT_PREPARED);
 		else if (c->read_only)
-			pg_call_answer(c, RESULT_REFUSED);
+			pg_call_answer(c, pg_work_no(c));
 		else
 			undo(c);
 		return;
@@ -251,7 +269,7 @@ static void on_prepare_end(struct pg_unit *u, bool whole)
 	if (c->failed == PG_NONE || c->last == PG_LOST || strcmp(c->state, "42710") == 0)
 		pg_call_answer(c, RESULT_UNKNOWN); /* 42710: a branch of this name is there */
 	else
-		pg_call_answer(c, RESULT_REFUSED);
+		pg_call_answer(c, pg_work_no(c));
 }
 
 void pg_work_start(struct pg_call *c)

@@ -129,7 +129,7 @@ void plugin_call_not_begun(struct plugin_call *c, const char *fmt, ...)
 	va_list ap;
 
 	if (c->kind == PLUGIN_PREPARE)
-		result = RESULT_REFUSED;
+		result = RESULT_RETRY;
 	else if ((c->kind == PLUGIN_DO || c->kind == PLUGIN_UNDO) && !exact)
 		result = RESULT_RETRY;
 	if (result == RESULT_RETRY)

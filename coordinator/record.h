@@ -76,7 +76,7 @@ struct record {
 	uint64_t timeout_ms;
 	bool sequential;
 	bool accepted; /* was promised to be run, crash or not */
-	bool refused;  /* a branch said no; not journalled: only a saga asks, at once */
+	bool refused;  /* a branch said no for good; not journalled: only a saga asks, at once */
 	char *workflow;
 	char *input;                    /* JSON or NULL */
 	char *reason;                   /* why it was rolled back or is a hazard; or NULL */

@@ -36,6 +36,8 @@ static void vote(struct engine *e, struct job *job, const struct result *r)
 		[RESULT_READ_ONLY] = TXN_EV_READ_ONLY, [RESULT_REFUSED] = TXN_EV_REFUSED,
 		[RESULT_COMMITTED] = TXN_EV_COMMITTED, [RESULT_ROLLED_BACK] = TXN_EV_ROLLED_BACK,
 		[RESULT_HAZARD] = TXN_EV_LOST,         [RESULT_UNKNOWN] = TXN_EV_LOST,
+		[RESULT_DONE] = TXN_EV_LOST,           [RESULT_RETRY] = TXN_EV_FAILED,
+		[RESULT_PENDING] = TXN_EV_LOST,
 	};
 	char reason[REASON_MAX + 200];
 
@@ -92,6 +94,7 @@ static void finish(struct engine *e, struct job *job, struct agent *a, const str
 		break;
 	case RESULT_ROLLED_BACK:
 	case RESULT_REFUSED:
+	case RESULT_RETRY:
 	case RESULT_READ_ONLY:
 		/* "Gone" is proof only from the agent that knows the branch's sessions. */
 		if (job->agent != a && !job->voted)

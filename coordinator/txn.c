@@ -156,6 +156,11 @@ static void abort_all(struct record *r, const char *reason)
 	settle(r);
 }
 
+static bool is_no(enum txn_event ev)
+{
+	return ev == TXN_EV_REFUSED || ev == TXN_EV_FAILED;
+}
+
 static void vote_no(struct record *r, struct record_branch *b, const char *reason)
 {
 	set(b, BR_ABORTED);
@@ -176,7 +181,7 @@ static void step_preparing(struct record *r, enum txn_event ev, struct record_br
 		set(b, ev == TXN_EV_PREPARED ? BR_PREPARED : BR_READ_ONLY);
 		if (!any(r, IN(WAITING) | IN(WORKING)))
 			decide_commit(r);
-	} else if (ev == TXN_EV_REFUSED || ev == TXN_EV_ROLLED_BACK) {
+	} else if (is_no(ev) || ev == TXN_EV_ROLLED_BACK) {
 		r->refused = ev == TXN_EV_REFUSED;
 		vote_no(r, b, reason);
 	} else if (ev == TXN_EV_LOST) {
@@ -199,11 +204,11 @@ static void step_once(struct record *r, enum txn_event ev, struct record_branch 
 		/* Nobody asked for it: a restart did. It was accepted, so it runs again. */
 		set(b, BR_WAITING);
 		move(r, TXN_ACCEPTED);
-	} else if ((ev == TXN_EV_REFUSED || ev == TXN_EV_ROLLED_BACK) && b->state != BR_WAITING) {
+	} else if ((is_no(ev) || ev == TXN_EV_ROLLED_BACK) && b->state != BR_WAITING) {
 		/* A refusal says that the ONCE was not done, and an agent does it once. */
 		r->refused = ev == TXN_EV_REFUSED;
-		explain(&b->reason, ev == TXN_EV_REFUSED ? reason : NULL);
-		if (ev == TXN_EV_REFUSED || r->reason == NULL)
+		explain(&b->reason, is_no(ev) ? reason : NULL);
+		if (is_no(ev) || r->reason == NULL)
 			explain(&r->reason, reason);
 		set(b, BR_ABORTED);
 		move(r, TXN_ABORTED);
@@ -237,7 +242,7 @@ static void step_aborting(struct record *r, enum txn_event ev, struct record_bra
 {
 	if (b->state != BR_ABORTING)
 		return;
-	if (ev == TXN_EV_ROLLED_BACK || ev == TXN_EV_REFUSED || ev == TXN_EV_READ_ONLY) {
+	if (ev == TXN_EV_ROLLED_BACK || is_no(ev) || ev == TXN_EV_READ_ONLY) {
 		set(b, BR_ABORTED);
 	} else if (ev == TXN_EV_HAZARD || ev == TXN_EV_COMMITTED) {
 		set(b, BR_HAZARD);

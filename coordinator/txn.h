@@ -25,6 +25,7 @@ enum txn_event {
 	TXN_EV_PREPARED,    /* voted yes */
 	TXN_EV_READ_ONLY,   /* voted yes, nothing to commit */
 	TXN_EV_REFUSED,     /* voted no, nothing is left */
+	TXN_EV_FAILED,      /* the same, for a cause that may pass: no word about the business */
 	TXN_EV_LOST,        /* nobody can say what became of its prepare or once */
 	TXN_EV_COMMITTED,   /* the agent says: committed */
 	TXN_EV_ROLLED_BACK, /* the agent says: gone for good */

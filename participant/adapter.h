@@ -14,7 +14,7 @@
  * What the adapter promises:
  *   - PREPARED is answered only when the branch survives the death of agent and
  *     resource, and can be committed or rolled back by name later, by anyone;
- *   - REFUSED and ROLLED_BACK are answered only when nothing of the branch is
+ *   - REFUSED, RETRY and ROLLED_BACK are answered only when nothing of the branch is
  *     left and nothing of it can appear any more (no session of ours may still
  *     be working on it);
  *   - UNKNOWN is answered whenever it cannot tell;
@@ -101,7 +101,8 @@ struct adapter {
 	 * (asked again at each change of readiness). */
 	void (*describe)(void *self, struct resource_info *info);
 
-	/* Does the operation and promises.  PREPARED, READ_ONLY, REFUSED, UNKNOWN. */
+	/* Does the operation and promises.  PREPARED, READ_ONLY, REFUSED, UNKNOWN, or
+	 * RETRY: refused for a passing cause (a lock, no room), nothing is left. */
 	void (*prepare)(void *self, const struct adapter_work *work, adapter_done_fn done,
 			void *arg);
 
@@ -118,7 +119,7 @@ struct adapter {
 	void (*cancel)(void *self, const struct branch_id *id);
 
 	/* The operation and its commit in one local transaction, with a durable mark
-	 * that it was done: COMMITTED, REFUSED or UNKNOWN. */
+	 * that it was done: COMMITTED, REFUSED, RETRY or UNKNOWN. */
 	void (*once)(void *self, const struct adapter_work *work, adapter_done_fn done, void *arg);
 
 	/* COMMITTED if `once` was done; else makes sure that it never will be, and

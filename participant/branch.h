@@ -61,6 +61,7 @@ struct branch {
 	bool commit_tried;      /* a call of this kind was made: it may have worked */
 	bool rollback_tried;
 	char *reason;               /* OVER: why it was refused, or NULL */
+	bool passing;               /* … which another transaction need not meet */
 	uint64_t since_us;          /* when it came into its stage */
 	uint64_t listed;            /* the last sweep that found it in the resource */
 	struct branch *prev, *next; /* in `live` or `over` */

@@ -81,13 +81,16 @@ static void note_vote(struct agent *a, struct branch *b, enum result_kind kind, 
 	switch (kind) {
 	case RESULT_PREPARED: branch_move(&a->branches, b, STAGE_PREPARED, now); break;
 	case RESULT_READ_ONLY: branch_bury(&a->branches, b, END_READ_ONLY, NULL, now); break;
-	case RESULT_REFUSED: branch_bury(&a->branches, b, END_ROLLED_BACK, reason, now); break;
+	case RESULT_REFUSED:
+	case RESULT_RETRY:
+		branch_bury(&a->branches, b, END_ROLLED_BACK, reason, now);
+		b->passing = kind == RESULT_RETRY;
+		break;
 	case RESULT_COMMITTED: branch_bury(&a->branches, b, END_COMMITTED, NULL, now); break;
 	case RESULT_NONE:
 	case RESULT_ROLLED_BACK:
 	case RESULT_HAZARD:
 	case RESULT_DONE:
-	case RESULT_RETRY:
 	case RESULT_PENDING:
 	case RESULT_UNKNOWN: branch_move(&a->branches, b, STAGE_DOUBT, now); break;
 	}
@@ -103,7 +106,8 @@ static void on_worked(const struct adapter_answer *answer, void *arg)
 	assert(b->stage == STAGE_WORKING);
 	CRASH_POINT(work_ended);
 	a->calls--;
-	if (kind != yes && kind != RESULT_READ_ONLY && kind != RESULT_REFUSED)
+	if (kind != yes && kind != RESULT_READ_ONLY && kind != RESULT_REFUSED &&
+	    kind != RESULT_RETRY)
 		kind = RESULT_UNKNOWN;
 	note_vote(a, b, kind, answer->reason);
 	/* A decision that waits makes the vote idle, but for what ONCE has done. */
@@ -135,7 +139,7 @@ static void work_again(struct agent *a, const struct branch *b)
 	case END_COMMITTED: report(a, &b->id, RESULT_COMMITTED, nothing, NULL); break;
 	case END_READ_ONLY: report(a, &b->id, RESULT_READ_ONLY, nothing, NULL); break;
 	case END_ROLLED_BACK:
-		report(a, &b->id, RESULT_REFUSED, nothing,
+		report(a, &b->id, b->passing ? RESULT_RETRY : RESULT_REFUSED, nothing,
 		       b->reason != NULL ? b->reason : "rolled back before it was prepared");
 		break;
 	case END_HAZARD:
@@ -143,6 +147,7 @@ static void work_again(struct agent *a, const struct branch *b)
 	}
 }
 
+/* What cannot be begun is no word of the resource about the business. */
 static void refuse(struct agent *a, struct served *s, const struct branch_id *id,
 		   const char *reason)
 {
@@ -150,8 +155,8 @@ static void refuse(struct agent *a, struct served *s, const struct branch_id *id
 
 	if (s != NULL &&
 	    (b = branches_add(&a->branches, id, s, STAGE_WORKING, agent_now(a))) != NULL)
-		branch_bury(&a->branches, b, END_ROLLED_BACK, reason, agent_now(a));
-	report(a, id, RESULT_REFUSED, nothing, reason);
+		note_vote(a, b, RESULT_RETRY, reason);
+	report(a, id, RESULT_RETRY, nothing, reason);
 }
 
 /* Fills `why` and returns true if the work must be refused. */

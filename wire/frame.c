@@ -56,9 +56,9 @@ bool result_fits(enum result_kind kind, bool call)
 	switch (kind) {
 	case RESULT_NONE: return false;
 	case RESULT_REFUSED:
+	case RESULT_RETRY:
 	case RESULT_UNKNOWN: return true;
 	case RESULT_DONE:
-	case RESULT_RETRY:
 	case RESULT_PENDING: return call;
 	case RESULT_PREPARED:
 	case RESULT_READ_ONLY:

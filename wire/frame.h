@@ -86,7 +86,7 @@ void call_key(const char *gid, const char *step, bool undo, char out[CALL_KEY_SI
 /* True for COMMAND_DO and COMMAND_UNDO: saga calls, not branches. */
 bool command_is_call(enum command_kind kind);
 /* True for what a result of `kind` may be: the answer to a saga call (`call`), or
- * about a branch.  REFUSED and UNKNOWN are both. */
+ * about a branch.  REFUSED, RETRY and UNKNOWN are both. */
 bool result_fits(enum result_kind kind, bool call);
 
 /* True when every part is there and keeps to the rules of id.h. */

@@ -15,15 +15,15 @@ START_TEST(work_for_a_resource_that_cannot_serve_is_refused)
 	agent_ready(aw.served, "max_prepared_transactions is 0");
 	SAID("hello;");
 	PREPARE("t1");
-	SAID("refused t1 !;");
+	SAID("retry t1 !;");
 	ONCE("t2");
-	SAID("refused t2 !;");
+	SAID("retry t2 !;");
 	COMMIT("t3");
 	SAID("unknown t3 !;");
 	r.commands = &c;
 	r.n_commands = 1;
 	aw_reply(&r);
-	SAID("refused t1 !;");
+	SAID("retry t1 !;");
 	c.kind = COMMAND_ROLLBACK;
 	aw_reply(&r);
 	SAID("unknown t1 !;");
@@ -36,12 +36,12 @@ START_TEST(work_that_was_refused_is_not_run_when_its_duplicate_comes)
 	agent_ready(aw.served, "gone");
 	SAID("hello;");
 	PREPARE("t1");
-	SAID("refused t1 !;");
+	SAID("retry t1 !;");
 	agent_ready(aw.served, NULL);
 	SAID("hello ready;");
 	REPLY_ALL();
 	PREPARE("t1");
-	SAID("refused t1 !;");
+	SAID("retry t1 !;");
 	NO_CALLS();
 }
 END_TEST
@@ -49,9 +49,9 @@ END_TEST
 START_TEST(a_prepare_of_another_epoch_than_its_reply_is_refused)
 {
 	aw_command(COMMAND_PREPARE, "t1", AW_EPOCH - 1, false);
-	SAID("refused t1 !;");
+	SAID("retry t1 !;");
 	aw_command(COMMAND_PREPARE, "t2", AW_EPOCH + 1, false);
-	SAID("refused t2 !;");
+	SAID("retry t2 !;");
 	NO_CALLS();
 }
 END_TEST
@@ -67,7 +67,7 @@ START_TEST(work_beyond_twice_the_window_is_refused)
 	ck_assert_uint_eq(aw.n_calls, 2 * AW_WINDOW);
 	SAID("");
 	PREPARE("more");
-	SAID("refused more !;");
+	SAID("retry more !;");
 	ck_assert_uint_eq(aw.n_calls, 2 * AW_WINDOW);
 }
 END_TEST
@@ -222,7 +222,7 @@ START_TEST(a_stopping_agent_takes_no_work_and_sends_what_it_owes)
 	agent_stop(aw.agent);
 	ck_assert(!agent_idle(aw.agent));
 	PREPARE("t2");
-	SAID("refused t2 !;");
+	SAID("retry t2 !;");
 	ck_assert_uint_eq(aw.window, 0);
 	COMMIT("t3");
 	SAID("unknown t3 !;");

@@ -109,7 +109,7 @@ START_TEST(a_branch_that_another_agent_ended_takes_no_room)
 		PREPARED(gid);
 	}
 	PREPARE("more");
-	SAID("refused more !;");
+	SAID("retry more !;");
 	SECONDS(5);
 	FINDS("t0");
 	SAID("ask t0 7;");

@@ -184,7 +184,7 @@ START_TEST(a_resource_without_groups_refuses_branches)
 	SAID("hello ready;");
 	PREPARE("t1");
 	ONCE("t2");
-	SAID("refused t1 !;refused t2 !;");
+	SAID("retry t1 !;retry t2 !;");
 	NO_CALLS();
 }
 END_TEST
@@ -203,7 +203,7 @@ START_TEST(calls_beyond_twice_the_window_answer_busy)
 	DO("more", 1);
 	UNDO("more2", 1);
 	PREPARE("more3");
-	SAID("retry more do:1 !;retry more2 undo:1 !;refused more3 !;");
+	SAID("retry more do:1 !;retry more2 undo:1 !;retry more3 !;");
 	ck_assert_uint_eq(aw.n_calls, 2 * AW_WINDOW);
 	UNDO("c0", 1); /* is open already */
 	FINISH("do c0 1", UNKNOWN, "killed");

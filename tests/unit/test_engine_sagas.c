@@ -184,6 +184,26 @@ START_TEST(refused_branch_of_a_group_undoes_the_saga)
 }
 END_TEST
 
+START_TEST(group_that_met_a_lock_is_tried_again_and_not_undone)
+{
+	char gid[65];
+
+	submit(1, PIVOT);
+	sync();
+	SAY("a0", "hold", DONE);
+	sync();
+	snprintf(gid, sizeof gid, "%s", group_gid("pay.debit"));
+	VOTE("a0", "pay.debit", RETRY);
+	sync();
+	VOTE("a1", "pay.credit", ROLLED_BACK);
+	pass(5000);
+	sync();
+	ck_assert_uint_eq(SENT("hold", UNDO), 0);
+	ck_assert_str_ne(group_gid("pay.debit"), gid);
+	ck_assert_uint_eq(world_sent(group_gid("pay.debit"), "pay.debit", COMMAND_PREPARE), 1);
+}
+END_TEST
+
 START_TEST(group_that_was_decided_before_a_crash_is_taken_for_what_it_is)
 {
 	char gid[65];
@@ -336,6 +356,7 @@ int main(void)
 	tcase_add_test(tc, undoing_goes_on_after_a_restart);
 	tcase_add_test(tc, atomic_group_is_a_step_and_its_commit_is_the_pivot);
 	tcase_add_test(tc, refused_branch_of_a_group_undoes_the_saga);
+	tcase_add_test(tc, group_that_met_a_lock_is_tried_again_and_not_undone);
 	tcase_add_test(tc, group_that_was_decided_before_a_crash_is_taken_for_what_it_is);
 	tcase_add_test(tc,
 		       group_that_was_not_decided_before_a_crash_begins_anew_under_another_name);

@@ -337,7 +337,7 @@ START_TEST(prepares_wait_for_slots_and_leave_one_to_commits)
 	}
 	XR_UNTIL(rig, 10, count_running() == 3); /* parallel: 4, a quarter is kept */
 	XR_IS(xr_commit(rig, "done", false), "committed");
-	XR_IS(calls[5], "refused"); /* its deadline, in the queue */
+	XR_IS(calls[5], "retry"); /* its deadline, in the queue */
 	XR_SAYS(calls[5], "busy until the deadline");
 	ck_assert_int_eq(count_running(), 3);
 	ck_assert(!xr_has(rig, "run-f"));

@@ -148,7 +148,7 @@ START_TEST(answers_fit_what_they_answer)
 		{RESULT_REFUSED, true, true},      {RESULT_COMMITTED, true, false},
 		{RESULT_ROLLED_BACK, true, false}, {RESULT_HAZARD, true, false},
 		{RESULT_UNKNOWN, true, true},      {RESULT_DONE, false, true},
-		{RESULT_RETRY, false, true},       {RESULT_PENDING, false, true},
+		{RESULT_RETRY, true, true},        {RESULT_PENDING, false, true},
 	};
 	struct poll p = frames_poll("poll-calls");
 	struct result res = p.results[0];

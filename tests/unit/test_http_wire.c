@@ -149,7 +149,7 @@ START_TEST(what_hangs_does_not_hold_up_the_decisions)
 	hung[1] = shop_prepare(shop, "g3", "wait", "{}");
 	RUN_UNTIL(shop, 10, http_stub_count(stub, "/wait") == 2);
 	late = shop_prepare_in(shop, "g4", "wait", "{}", 200);
-	WORD(late, "refused"); /* its turn did not come */
+	WORD(late, "retry"); /* its turn did not come */
 	SAYS(late, "parallel");
 	WORD(shop_commit(shop, "g1", false), "committed");
 	ck_assert(!hung[0]->done && !hung[1]->done);
@@ -169,7 +169,7 @@ START_TEST(cancelled_before_it_is_sent_is_refused)
 	struct shop_call *c = shop_prepare(shop, "g1", "try", "{}");
 
 	shop_cancel(shop, "g1");
-	WORD(c, "refused");
+	WORD(c, "retry");
 	ck_assert_int_eq(http_stub_count(stub, "/"), 0);
 	ck_assert_uint_eq(shop_list(shop)->n, 0);
 }
@@ -195,7 +195,7 @@ END_TEST
 START_TEST(nothing_listens)
 {
 	reopen_at(port_free(), "");
-	tried("g1", "refused", "nothing was sent");
+	tried("g1", "retry", "nothing was sent");
 	ck_assert_uint_eq(shop_list(shop)->n, 0);
 }
 END_TEST
@@ -213,7 +213,7 @@ START_TEST(connection_is_not_made_in_time)
 	     "no socket");
 	base = textf("https://127.0.0.1:%d", ntohs(at.sin_port));
 	reopen(base, "connect_timeout: 200ms\n");
-	tried("g1", "refused", "nothing was sent");
+	tried("g1", "retry", "nothing was sent");
 	free(base);
 	close(fd);
 }
@@ -222,7 +222,7 @@ END_TEST
 START_TEST(name_that_does_not_resolve)
 {
 	reopen("http://nowhere.invalid", "connect_timeout: 300ms\n");
-	ck_assert_int_lt(tried("g1", "refused", "nothing was sent"), harness_patience_ms(3));
+	ck_assert_int_lt(tried("g1", "retry", "nothing was sent"), harness_patience_ms(3));
 }
 END_TEST
 
@@ -303,7 +303,7 @@ static void look(const char *host, int port, const char *ca, const char *word)
 	shop = shop_open(config);
 	c = shop_read(shop, "g", "look", "{}");
 	WORD(c, word);
-	if (strcmp(word, "refused") == 0)
+	if (strcmp(word, "retry") == 0)
 		SAYS(c, "nothing was sent: ");
 	free(line);
 	free(config);
@@ -333,8 +333,8 @@ START_TEST(certificates_are_verified)
 		server = proc_new("tls", argv);
 		proc_start(server);
 		WAIT_FOR(10, listens(port));
-		look("localhost", port, NULL, "refused"); /* signed by nobody we know */
-		look("127.0.0.1", port, cert, "refused"); /* trusted, but for another host */
+		look("localhost", port, NULL, "retry"); /* signed by nobody we know */
+		look("127.0.0.1", port, cert, "retry"); /* trusted, but for another host */
 		look("localhost", port, cert, "read-only");
 		proc_kill(server);
 		proc_free(server);

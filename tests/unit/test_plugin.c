@@ -126,7 +126,7 @@ START_TEST(group_is_prepared_listed_and_ended)
 	ck_assert(strstr(c->output, "\"key\":\"settle:test:7:g:s.b\"") != NULL);
 	PR_IS(pr_prepare(rig, "h", "done"), "prepared");
 	PR_IS(c = pr_prepare(rig, "i", "refuse"), "refused");
-	PR_IS(c = pr_prepare(rig, "i", "retry"), "refused");
+	PR_IS(c = pr_prepare(rig, "i", "retry"), "retry");
 	PR_SAYS(c, "closed");
 	PR_IS(pr_prepare(rig, "i", "pending"), "unknown");
 	touch("foreign", "");
@@ -241,7 +241,7 @@ START_TEST(resource_without_any_thread_left_says_so_and_serves_when_one_returns)
 	c[1] = pr_do(rig, "c", "done");
 	c[2] = pr_rollback(rig, "d");
 	PR_IS(d, "unknown");
-	PR_IS(c[0], "refused");
+	PR_IS(c[0], "retry");
 	PR_SAYS(c[0], "every thread is in a function of the plugin that does not return");
 	PR_IS(c[1], "retry");
 	PR_IS(c[2], "unknown");
@@ -267,7 +267,7 @@ START_TEST(full_queue_sends_back_and_waiting_ends_at_the_deadline)
 	PR_IS(out, "retry");
 	PR_SAYS(out, "resource box is busy: 3 calls wait already");
 	ck_assert_uint_gt(out->retry_after_ms, 0);
-	PR_IS(late, "refused");
+	PR_IS(late, "retry");
 	PR_SAYS(late, "busy until the deadline");
 	ck_assert_int_eq(held->answers + in[0]->answers + in[1]->answers, 0);
 	touch("release", "");

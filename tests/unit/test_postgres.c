@@ -278,7 +278,7 @@ START_TEST(lock_is_waited_for_no_longer_than_the_deadline)
 
 	pg_do(conn, "BEGIN; UPDATE account SET balance = 1 WHERE id = 1");
 	c = rig_prepare_in(rig, "g14", "debit", "{\"id\": 1, \"amount\": 1}", 400);
-	WORD(c, "refused");
+	WORD(c, "retry");
 	SAYS(c, "the deadline passed while waiting for a lock");
 	SAYS(c, "55P03");
 	ck_assert_int_lt(clock_ms() - began, harness_patience_ms(2));
@@ -296,7 +296,7 @@ START_TEST(statement_ends_by_the_deadline)
 	rig = SERVE(.conninfo = server->conninfo,
 		    .operations = "  sleep:\n    sql: SELECT pg_sleep(30)\n");
 	c = rig_prepare_in(rig, "g15", "sleep", "{}", 300);
-	WORD(c, "refused");
+	WORD(c, "retry");
 	SAYS(c, "the deadline passed before it was done");
 	SAYS(c, "57014");
 }
@@ -313,8 +313,8 @@ START_TEST(crossed_branches_end_at_their_deadlines)
 	WORD(rig_prepare(rig, "gb1", "debit", "{\"id\": 2, \"amount\": 1}"), "prepared");
 	a = rig_prepare_in(rig, "ga2", "credit", "{\"id\": 2, \"amount\": 1}", 500);
 	b = rig_prepare_in(rig, "gb2", "credit", "{\"id\": 1, \"amount\": 1}", 500);
-	WORD(a, "refused");
-	WORD(b, "refused");
+	WORD(a, "retry");
+	WORD(b, "retry");
 	SAYS(a, "waiting for a lock");
 	WORD(rig_rollback(rig, "ga1"), "rolled-back");
 	WORD(rig_rollback(rig, "gb1"), "rolled-back");
@@ -346,7 +346,7 @@ START_TEST(work_beyond_the_pool_waits_and_is_refused_at_its_deadline)
 	a = rig_prepare(rig, "g19", "debit", "{\"id\": 1, \"amount\": 1}");
 	b = rig_prepare(rig, "g20", "debit", "{\"id\": 1, \"amount\": 1}");
 	c = rig_prepare_in(rig, "g21", "debit", "{\"id\": 2, \"amount\": 1}", 200);
-	WORD(c, "refused");
+	WORD(c, "retry");
 	ck_assert_str_eq(c->reason, "no free session in bank's pool of 2 before the deadline");
 	c = rig_prepare(rig, "g22", "debit", "{\"id\": 2, \"amount\": 1}");
 	pg_do(conn, "ROLLBACK");
@@ -370,12 +370,12 @@ START_TEST(cancel_ends_what_waits_and_spares_the_next)
 	c = rig_prepare(rig, "g25", "debit", "{\"id\": 2, \"amount\": 1}");
 	AWAIT_BLOCKED(2);
 	rig_cancel(rig, "g25");
-	WORD(c, "refused");
+	WORD(c, "retry");
 	SAYS(c, "cancelled before it was begun");
 	rig_cancel(rig, "g23");
 	rig_cancel(rig, "g23");
 	rig_cancel(rig, "none");
-	WORD(a, "refused");
+	WORD(a, "retry");
 	SAYS(a, "cancelled");
 	for (int i = 0; i < 20; i++) {
 		char gid[16];

@@ -179,7 +179,7 @@ START_TEST(work_that_found_no_server_is_refused_at_its_deadline)
 	pg_server_stop(server);
 	RUN_UNTIL(rig, 10, !rig->ready);
 	c = rig_prepare_in(rig, "c12", "debit", "{\"id\": 1, \"amount\": 10}", 200);
-	WORD(c, "refused");
+	WORD(c, "retry");
 	SAYS(c, "bank does not serve: ");
 	pg_server_start(server);
 	rig_serve(rig);

@@ -56,7 +56,7 @@ START_TEST(disabled_prepared_transactions_are_named_and_cured_by_a_restart)
 	struct rig_call *c;
 	WORD(DEBIT("r1", "1"), "prepared");
 	c = DEBIT("r2", "2");
-	WORD(c, "refused");
+	WORD(c, "retry");
 	ck_assert_msg(strstr(c->reason, "raise max_prepared_transactions"), "%s", c->reason);
 	WORD(rig_commit(rig, "r1", false), "committed");
 	WORD(DEBIT("r3", "1"), "prepared");

@@ -268,7 +268,7 @@ START_TEST(agent_that_was_fenced_serves_no_more)
 	newer = SERVE(.conninfo = server->conninfo, .incarnation = 2);
 	unlock_account();
 	WORD(running, "unknown");
-	WORD(queued, "refused");
+	WORD(queued, "retry");
 	ck_assert(!rig->ready);
 	ck_assert_msg(strstr(rig->problem, "a newer start of this agent"), "%s", rig->problem);
 	ck_assert_int_eq(prepared(), 0);

@@ -111,6 +111,20 @@ START_TEST(what_was_never_sent_owes_nothing_when_it_aborts)
 }
 END_TEST
 
+START_TEST(a_no_for_a_passing_cause_is_a_no_but_no_word_about_the_business)
+{
+	begin_sent(2);
+	EV(FAILED, 1);
+	STATE(ABORTING);
+	ck_assert(!r->refused);
+	record_free(r);
+	begin_sent(2);
+	EV(REFUSED, 1);
+	STATE(ABORTING);
+	ck_assert(r->refused);
+}
+END_TEST
+
 START_TEST(a_decision_to_commit_is_never_changed)
 {
 	begin_sent(2);
