@@ -313,6 +313,7 @@ int main(void)
 	tcase_add_test(t, a_lost_prepare_is_not_a_no_but_is_rolled_back_until_known_gone);
 	tcase_add_test(t, a_yes_after_the_deadline_does_not_revive_it);
 	tcase_add_test(t, what_was_never_sent_owes_nothing_when_it_aborts);
+	tcase_add_test(t, a_no_for_a_passing_cause_is_a_no_but_no_word_about_the_business);
 	tcase_add_test(t, a_decision_to_commit_is_never_changed);
 	tcase_add_test(t, a_branch_that_vanished_is_a_hazard_until_forgotten);
 	tcase_add_test(t, a_rollback_that_finds_a_commit_is_a_hazard);
