@@ -68,8 +68,7 @@ void sim_history(uint64_t seed, const struct sim_only *only, struct sim_points *
 	stop();
 	while (sim_next(UINT64_MAX >> 21))
 		; /* what is still on its way frees itself, or shows that it was forgotten */
-	if (v->show == SHOW_ALL)
-		sim_notes_show();
+	sim_notes_show();
 	sim_notes_fini();
 	net_fini();
 	store_fini();
