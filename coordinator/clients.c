@@ -163,7 +163,7 @@ static bool seen_before(struct engine *e, uint64_t client, const struct submit *
 	HASH_FIND_STR(e->txns, s->gid, t);
 	if (t != NULL) {
 		if (memcmp(t->rec->hash, s->hash, BODY_HASH_SIZE) != 0)
-			effects_answer(e, t->batch, client, ANSWER_CONFLICT, NULL, differs);
+			client_refuse(e, client, ANSWER_CONFLICT, differs);
 		else
 			answer_or_wait(e, t, client, s->wait, s->wait_ms, false);
 		return true;

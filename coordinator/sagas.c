@@ -348,13 +348,18 @@ void saga_timer_due(struct engine *e, struct txn *t)
 
 /* ---- life ---- */
 
+/* Only the wall clock goes on over a restart; but nobody has longer than all of his time,
+ * wherever that clock was set to meanwhile. */
 static void set_deadline(struct engine *e, struct txn *t)
 {
+	const uint64_t own_ms = definition_workflow(t->definition)->deadline_ms;
+	const uint64_t all_us = (own_ms != 0 ? own_ms : e->settings.deadline_ms) * 1000;
 	const uint64_t at = t->rec->deadline_us;
+	uint64_t left_us = at > e->wall_us ? at - e->wall_us : 0;
 
-	t->deadline_us = at == 0            ? UINT64_MAX
-			 : at <= e->wall_us ? e->now_us
-					    : e->now_us + (at - e->wall_us);
+	if (all_us != 0 && left_us > all_us)
+		left_us = all_us;
+	t->deadline_us = at == 0 ? UINT64_MAX : e->now_us + left_us;
 }
 
 void saga_begin(struct engine *e, struct txn *t)

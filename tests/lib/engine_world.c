@@ -231,11 +231,17 @@ static void load_record(struct record *r, void *arg)
 	ck_assert_int_eq(engine_load(w.e, r, NULL), RC_OK);
 }
 
+static uint64_t wall_us(void)
+{
+	return (uint64_t)((int64_t)(1700000000000000 + w.now_us) + w.wall_off_us);
+}
+
 static void engine_up(void)
 {
 	const struct engine_settings settings = {.cluster = "test",
 						 .epoch = ++w.epoch,
 						 .timeout_ms = 5000,
+						 .retention_ms = w.retention_ms,
 						 .max_in_flight = 20,
 						 .call_ms = 5000,
 						 .seed = 1};
@@ -244,7 +250,7 @@ static void engine_up(void)
 	const struct client_port clients = {.answer = answer};
 
 	w.e = engine_new(&settings, &journal, &agents, &clients);
-	engine_clock(w.e, w.now_us, 1700000000000000 + w.now_us);
+	engine_clock(w.e, w.now_us, wall_us());
 	memory_journal_replay(w.journal, load_workflow, load_record, NULL);
 	world_turn();
 }
@@ -296,7 +302,7 @@ void world_pass(uint64_t ms)
 		const uint64_t due = engine_due(w.e);
 
 		w.now_us = due > w.now_us && due < end ? due : end;
-		engine_clock(w.e, w.now_us, 1700000000000000 + w.now_us);
+		engine_clock(w.e, w.now_us, wall_us());
 		world_turn();
 	}
 }

@@ -33,6 +33,8 @@ struct world_answer {
 struct world {
 	struct engine *e;
 	uint64_t now_us, epoch;
+	int64_t wall_off_us;            /* how wrong the wall clock is */
+	uint64_t retention_ms;          /* of the next engine */
 	struct memory_journal *journal; /* what a crash leaves is in it */
 	uint64_t next_poll;
 	bool one_phase; /* what agents say of their resources */

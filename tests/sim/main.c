@@ -48,7 +48,7 @@ static int one(uint64_t seed, const char *parts)
 
 	if (parts != NULL && !only_parse(&only, parts))
 		return 2;
-	trial_run(t, seed, parts != NULL ? &only : NULL, SHOW_ALL);
+	trial_run(t, seed, parts != NULL ? &only : NULL, parts != NULL ? SHOW_SHORT : SHOW_ALL);
 	printf("sim: seed %" PRIu64 ", %zu lines, hash %016" PRIx64 ": %s\n", seed, t->v.lines,
 	       t->v.hash, t->v.broken ? t->v.how : "all rules kept");
 	return t->v.broken;

@@ -57,24 +57,78 @@ void sim_tally(const char *what)
 	}
 }
 
+/* ---- showing them ---- */
+
+struct line {
+	const char *at, *text; /* without its time */
+	size_t size, text_size;
+};
+
+/* The line that begins at `from`; false: none is left. */
+static bool line_at(size_t from, struct line *l)
+{
+	const char *end;
+
+	if (from >= notes_size)
+		return false;
+	l->at = notes + from;
+	end = memchr(l->at, '\n', notes_size - from);
+	l->size = (size_t)(end - l->at) + 1;
+	l->text = strstr(l->at, " ms  ");
+	l->text_size = l->size - (size_t)(l->text - l->at);
+	return true;
+}
+
+static bool alike(const struct line *a, const struct line *b)
+{
+	return a->text_size == b->text_size && memcmp(a->text, b->text, a->text_size) == 0;
+}
+
+/* A client asks on and on: lines that say what one of the two before them said are only
+ * counted.  NULL: prints nothing.  Gives the number of lines. */
+static size_t fold(FILE *out)
+{
+	struct line last[2] = {{"", "", 0, 0}, {"", "", 0, 0}}, l;
+	size_t lines = 0, more = 0;
+
+	for (size_t from = 0;; from += l.size) {
+		const bool any = line_at(from, &l);
+
+		if (any && (alike(&l, &last[0]) || alike(&l, &last[1]))) {
+			more++;
+			continue;
+		}
+		if (more > 0 && out != NULL)
+			fprintf(out, "                  … and so on, %zu times\n", more);
+		lines += (more > 0) + (any ? 1u : 0u);
+		more = 0;
+		if (!any)
+			return lines;
+		if (out != NULL)
+			fwrite(l.at, 1, l.size, out);
+		last[0] = last[1];
+		last[1] = l;
+	}
+}
+
 /* FNV-1a. */
 static void sum_up(void)
 {
 	uint64_t hash = 0xcbf29ce484222325u;
-	size_t lines = 0;
 
-	for (size_t i = 0; i < notes_size; i++) {
+	for (size_t i = 0; i < notes_size; i++)
 		hash = (hash ^ (unsigned char)notes[i]) * 0x100000001b3u;
-		lines += notes[i] == '\n';
-	}
 	verdict->hash = hash;
-	verdict->lines = lines;
+	verdict->lines = verdict->show == SHOW_NOTHING ? 0 : fold(NULL);
 	verdict->at_us = sim_now_us();
 }
 
 void sim_notes_show(void)
 {
-	fwrite(notes, 1, notes_size, stdout);
+	if (verdict->show == SHOW_SHORT)
+		fold(stdout);
+	else if (verdict->show == SHOW_ALL)
+		fwrite(notes, 1, notes_size, stdout);
 }
 
 void sim_notes_fini(void)
@@ -107,9 +161,8 @@ void sim_fail(const char *fmt, ...)
 	va_end(ap);
 	sum_up();
 	verdict->broken = true;
-	if (verdict->show == SHOW_ALL)
-		sim_notes_show();
-	if (verdict->show != SHOW_NOTHING)
+	sim_notes_show();
+	if (verdict->show == SHOW_ALL || verdict->show == SHOW_SHORT)
 		printf("BROKEN by seed %" PRIu64 ": %s\n", sim_dice_seed(), verdict->how);
 	fflush(stdout);
 	_exit(1);

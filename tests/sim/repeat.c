@@ -70,7 +70,7 @@ bool repeat_check_shrunk(uint64_t seed)
 		good = only_parse(&again, text);
 	}
 	if (good) {
-		trial_run(t, it.seed, &again, SHOW_NOTHING);
+		trial_run(t, it.seed, &again, SHOW_LINES);
 		good = t->v.broken && t->v.lines == it.lines && it.lines <= SHORT;
 	}
 	if (!good)

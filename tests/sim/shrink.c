@@ -58,7 +58,7 @@ static bool holds(void)
 	if (!in_time())
 		return false;
 	s.trials++;
-	trial_run(s.trial, s.seed, &s.next, SHOW_NOTHING);
+	trial_run(s.trial, s.seed, &s.next, SHOW_LINES);
 	if (!s.trial->v.broken)
 		return false;
 	mask(rule, s.trial->v.how);
@@ -171,7 +171,7 @@ static void reduce(void)
 	drop_subjects();
 	s.next = s.best;
 	s.next.every_point = false;
-	trial_run(s.trial, s.seed, &s.best, SHOW_NOTHING);
+	trial_run(s.trial, s.seed, &s.best, SHOW_LINES);
 	s.next.points = s.trial->points;
 	if (holds())
 		while (in_time() && (drop_points() | drop_subjects()))
@@ -215,7 +215,7 @@ bool shrink(uint64_t seed, unsigned seconds, struct shrunk *out)
 	s.best = (struct sim_only){.clients = ((uint64_t)1 << SIM_TXNS) - 1,
 				   .sagas = ((uint64_t)1 << SIM_SAGAS) - 1,
 				   .every_point = true};
-	trial_run(s.trial, seed, NULL, SHOW_NOTHING);
+	trial_run(s.trial, seed, NULL, SHOW_LINES);
 	if (!s.trial->v.broken)
 		return false;
 	mask(s.rule, s.trial->v.how);
@@ -235,7 +235,7 @@ bool shrink(uint64_t seed, unsigned seconds, struct shrunk *out)
 void shrink_show(const struct shrunk *it)
 {
 	printf("---- seed %" PRIu64 ", what is left of it\n", it->seed);
-	trial_run(s.trial, it->seed, &it->only, SHOW_ALL);
+	trial_run(s.trial, it->seed, &it->only, SHOW_SHORT);
 	if (!s.trial->v.broken)
 		printf("sim: the short history does not break the rule again: something is not "
 		       "drawn from the seed\n");

@@ -65,12 +65,11 @@ void sim_history(uint64_t seed, const struct sim_only *only, struct sim_points *
 		v->events++;
 	check();
 	sim_note("all is well");
-	if (v->show == SHOW_ALL)
-		sim_notes_show();
-	sim_notes_fini();
 	stop();
 	while (sim_next(UINT64_MAX >> 21))
-		; /* what is still on its way frees itself */
+		; /* what is still on its way frees itself, or shows that it was forgotten */
+	sim_notes_show();
+	sim_notes_fini();
 	net_fini();
 	store_fini();
 	db_fini();

@@ -119,7 +119,8 @@ bool sim_point_parse(struct sim_point *p, const char *text);
 
 /* ---- notes.c ---- */
 
-enum sim_show { SHOW_RULE, SHOW_ALL, SHOW_NOTHING };
+/* SHORT: without what only says the same again.  LINES counts those, NOTHING does not. */
+enum sim_show { SHOW_NOTHING, SHOW_LINES, SHOW_SHORT, SHOW_ALL };
 
 /* How a history ended; in memory that the parent sees as well. */
 struct sim_verdict {
@@ -132,7 +133,7 @@ struct sim_verdict {
 
 void sim_notes_init(struct sim_verdict *v);
 void sim_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void sim_notes_show(void);
+void sim_notes_show(void); /* as the verdict says */
 void sim_notes_fini(void);
 /* Counts what went wrong, by kind; a NULL table counts nothing. */
 enum { SIM_TALLIES = 64 };

@@ -64,7 +64,7 @@ void trial_run(struct trial *t, uint64_t seed, const struct sim_only *only, enum
 		exit(2);
 	}
 	if (pid == 0) {
-		if (show == SHOW_NOTHING)
+		if (show < SHOW_SHORT)
 			hush();
 		trial_guard(TRIAL_SECONDS);
 		sim_history(seed, only, &t->points, &t->v);

@@ -311,6 +311,7 @@ START_TEST(a_cancel_rolls_back_before_the_decision_and_comes_too_late_after)
 	world_result("a1", 1, "h", "t.b1", RESULT_PREPARED, "");
 	engine_cancel(w.e, 4, "h", NULL);
 	world_turn();
+	world_sync();
 	ck_assert_int_eq(world_answer(4)->code, ANSWER_CONFLICT);
 }
 END_TEST
