@@ -2,7 +2,9 @@
 #include "base/mem.h"
 #include "tests/sim/sim.h"
 
+#include <assert.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -139,16 +141,24 @@ void sim_notes_fini(void)
 	notes_size = notes_room = 0;
 }
 
-/* An assertion of the programs failed, which has said so: whose history it was. */
-void sim_aborted(int signal)
+/* In the place of the C library's: which assertion it was is part of the rule. */
+void __assert_fail(const char *text, const char *file, unsigned line, const char *function)
 {
-	(void)signal;
-	sim_fail("an assertion failed");
+	(void)line;
+	sim_fail("an assertion failed in %s of %s: %s", function, file, text);
 }
 
-void sim_overdue(int signal)
+void sim_aborted(int signum)
 {
-	(void)signal;
+	(void)signum;
+	sim_fail("it called abort");
+}
+
+/* It may have been interrupted where nothing can be said: then the next one ends it. */
+void sim_overdue(int signum)
+{
+	signal(signum, SIG_DFL);
+	alarm(10);
 	sim_fail("it goes on for ever");
 }
 

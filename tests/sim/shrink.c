@@ -173,9 +173,11 @@ static void reduce(void)
 	s.next.every_point = false;
 	trial_run(s.trial, s.seed, &s.best, SHOW_LINES);
 	s.next.points = s.trial->points;
-	if (holds())
-		while (in_time() && (drop_points() | drop_subjects()))
-			heal_sooner();
+	for (bool less = holds(); less && in_time();) {
+		less = drop_points();
+		less = drop_subjects() || less;
+		heal_sooner();
+	}
 }
 
 /* What is left may need the others only by accident: their messages made some of its
