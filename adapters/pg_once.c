@@ -41,7 +41,7 @@ static void on_conflict_end(struct pg_unit *u, bool whole)
 	struct pg_call *c = u->arg;
 
 	c->reason[0] = '\0';
-	if (!whole || pg_cut(c, CRASH_ERROR(pg_once_looked)))
+	if (!whole)
 		pg_work_unknown(c);
 	else if (strcmp(c->mark, "once") == 0)
 		pg_call_answer(c, RESULT_COMMITTED);
@@ -164,9 +164,9 @@ static void settle_run(struct pg_call *c)
 	c->unit2.end = on_settled_end;
 	pg_work_timeouts(c);
 	send_mark(c, &c->unit, PG_SETTLE, PG_STEP_MARK);
+	CRASH_POINT(pg_settle_send);
 	pg_session_sync(c->session, &c->unit);
 	send_mark(c, &c->unit2, PG_READ_MARK, PG_STEP_MARK);
-	CRASH_POINT(pg_settle_send);
 	pg_session_sync(c->session, &c->unit2);
 	pg_cut(c, CRASH_ERROR(pg_settle_sent));
 }

@@ -142,7 +142,6 @@
 	X(pg_once_commit, CRASH_AGENT, CRASH_DIES) \
 	X(pg_once_commit_sent, CRASH_AGENT, CRASH_FAILS) \
 	X(pg_once_committed, CRASH_AGENT, CRASH_FAILS) \
-	X(pg_once_looked, CRASH_AGENT, CRASH_FAILS) \
 	X(pg_settle_send, CRASH_AGENT, CRASH_DIES) \
 	X(pg_settle_sent, CRASH_AGENT, CRASH_FAILS) \
 	X(pg_settled, CRASH_AGENT, CRASH_FAILS) \
