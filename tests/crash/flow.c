@@ -117,7 +117,8 @@ const struct flow flow_pivot = {
 #define CUSTOM(last)                                                     \
 	"workflow: custom\n"                                             \
 	"steps:\n" STEP_STOCK("goods", "") STEP_NOTE("run", "", "hut")   \
-		STEP_NOTE("call", "goods, run", "desk") last
+		STEP("call", "goods, run", "desk", "operation: note, args: {way: do}", \
+		     "operation: note, args: {way: undo}") last
 #define CUSTOMS {CALL, AT_STOCK, "goods"}, {CALL, AT_HUT, "run"}, {CALL, AT_DESK, "call"}
 
 const struct flow flow_custom = {.text = CUSTOM(""), .saga = true, .effects = {CUSTOMS}};

@@ -216,21 +216,26 @@ static void act_hazard(void)
 
 /* ---- programs and sessions that go in the middle ---- */
 
+/* Has a program stop while its work waits for the lock, and start again. */
+static void leave(enum actor a, const char *event, PGconn *lock)
+{
+	atomic_store(&world.leave[a], LEAVE_ASKED);
+	MOMENT(proc_logged(world.procs[a], event));
+	row_free(lock);
+	WAIT_FOR(MOMENT_S, atomic_load(&world.leave[a]) == LEAVE_NOT);
+}
+
 static void act_drain(void)
 {
 	struct deal *d = deal_new(&flow_pay), *saga;
 	PGconn *lock = half_prepared(d, 1);
-	atomic_store(&world.leave[COORDINATOR], true);
-	MOMENT(proc_logged(world.procs[COORDINATOR], "settled-draining"));
-	row_free(lock);
+	leave(COORDINATOR, "settled-draining", lock);
 	deal_await(d);
 	client_await_ready();
 	lock = row_lock(BANK_B, 8);
 	saga = run(&flow_trip, "accepted");
 	MOMENT(count_waiting(BANK_B) > 0);
-	atomic_store(&world.leave[AGENT_B], true);
-	MOMENT(proc_logged(world.procs[AGENT_B], "agent-stopping"));
-	row_free(lock);
+	leave(AGENT_B, "agent-stopping", lock);
 	deal_await(saga);
 }
 
