@@ -58,6 +58,8 @@ const struct flow flow_pay_nothing = {
 	"      - {name: a, resource: bank-a, " MOVE("6", "0", "pay.a", "do") "}\n"
 
 const struct flow flow_once = {.text = ONCE(""), .effects = {{BRANCH, AT_BANK_A, "pay.a"}}};
+const struct flow flow_heavy = {.text = "input: [bulk]\n" ONCE(""),
+				.effects = {{BRANCH, AT_BANK_A, "pay.a"}}};
 const struct flow flow_reader = {
 	.text = ONCE("      - {name: r, resource: bank-b, operation: look, read_only: true, "
 		     "args: {id: 6}}\n"),
