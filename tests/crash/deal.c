@@ -122,6 +122,11 @@ static char *submission(const struct deal *d, const char *wait, const char *hold
 		json_object_set_new(body, "workflow", json_string(d->workflow));
 	else
 		json_object_set_new(body, "definition", json_string(d->flow->text));
+	if (d->bulk) {
+		char *bulk = textf("%0*d", (int)d->bulk, 0);
+		json_object_set_new(body, "input", json_pack("{s:s}", "bulk", bulk));
+		free(bulk);
+	}
 	char *text = json_dumps(body, JSON_COMPACT);
 	json_decref(body);
 	return text;

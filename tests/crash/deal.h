@@ -18,6 +18,7 @@ struct deal {
 	char gid[65];
 	const struct flow *flow;
 	const char *workflow; /* if set it is submitted by this name */
+	size_t bulk;          /* bytes of its input `bulk`, if it has one */
 	bool promised;
 	bool known;          /* a look found it, or was told that it is not there */
 	enum told told;      /* of forward and back: for good */

@@ -58,6 +58,8 @@ const struct flow flow_pay_nothing = {
 	"      - {name: a, resource: bank-a, " MOVE("6", "0", "pay.a", "do") "}\n"
 
 const struct flow flow_once = {.text = ONCE(""), .effects = {{BRANCH, AT_BANK_A, "pay.a"}}};
+const struct flow flow_heavy = {.text = "input: [bulk]\n" ONCE(""),
+				.effects = {{BRANCH, AT_BANK_A, "pay.a"}}};
 const struct flow flow_reader = {
 	.text = ONCE("      - {name: r, resource: bank-b, operation: look, read_only: true, "
 		     "args: {id: 6}}\n"),
@@ -117,7 +119,8 @@ const struct flow flow_pivot = {
 #define CUSTOM(last)                                                     \
 	"workflow: custom\n"                                             \
 	"steps:\n" STEP_STOCK("goods", "") STEP_NOTE("run", "", "hut")   \
-		STEP_NOTE("call", "goods, run", "desk") last
+		STEP("call", "goods, run", "desk", "operation: note, args: {way: do}", \
+		     "operation: note, args: {way: undo}") last
 #define CUSTOMS {CALL, AT_STOCK, "goods"}, {CALL, AT_HUT, "run"}, {CALL, AT_DESK, "call"}
 
 const struct flow flow_custom = {.text = CUSTOM(""), .saga = true, .effects = {CUSTOMS}};

@@ -39,6 +39,8 @@ extern const struct flow flow_pay, flow_pay_aside, flow_pay_ordered, flow_pay_re
 extern const struct flow flow_pay_nothing;
 /* One branch; one and another that only reads. */
 extern const struct flow flow_once, flow_reader;
+/* The first with a large input, `bulk`. */
+extern const struct flow flow_heavy;
 /* Branches at a bank, the plugin, the command and the service. */
 extern const struct flow flow_mixed, flow_mixed_refused;
 /* Sagas at both banks and the box; the second is refused in the end. */

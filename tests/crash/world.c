@@ -117,7 +117,7 @@ static void write_desk(FILE *out)
 	fprintf(out,
 		"  desk:\n    adapter: http\n    base: http://127.0.0.1:%d\n    state: %s\n"
 		"    operations:\n"
-		"      note:\n        args: [gid, step, way]\n"
+		"      note:\n        args: [way]\n"
 		"        call: {path: \"/{gid}/{step}/{way}\"}\n"
 		"      hold:\n"
 		"        prepare: {path: \"/{gid}/{branch}/prepare\"}\n"
@@ -180,17 +180,29 @@ static int slot_port(int slot, int slots)
 	return port;
 }
 
+/* The last of what it wrote, without the lines of a trace. */
+static void show_log(enum actor a)
+{
+	char *log = world.procs[a] ? file_read(world.procs[a]->log_path) : NULL, *save = NULL;
+	char *shown = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&shown, &size);
+
+	for (char *line = log ? strtok_r(log, "\n", &save) : NULL; line;
+	     line = strtok_r(NULL, "\n", &save))
+		if (!strstr(line, " crash-pass "))
+			fprintf(out, "%s\n", line);
+	fclose(out);
+	fprintf(stderr, "---- %s:\n%s", actor_name[a],
+		shown + (size > LOG_SHOWN ? size - LOG_SHOWN : 0));
+	free(shown);
+	free(log);
+}
+
 static void show_logs(void)
 {
-	if (well)
-		return;
-	for (int a = 0; a < ACTORS; a++) {
-		char *log = world.procs[a] ? file_read(world.procs[a]->log_path) : NULL;
-		size_t size = log ? strlen(log) : 0;
-		fprintf(stderr, "---- %s:\n%s\n", actor_name[a],
-			log ? log + (size > LOG_SHOWN ? size - LOG_SHOWN : 0) : "");
-		free(log);
-	}
+	for (enum actor a = 0; !well && a < ACTORS; a++)
+		show_log(a);
 }
 
 void world_is_well(void)
@@ -312,20 +324,21 @@ static void look_at(enum actor a)
 {
 	struct proc *p = world.procs[a];
 
-	if (p->pid && atomic_exchange(&world.leave[a], false)) {
+	if (p->pid && world.leave[a] == LEAVE_ASKED) {
+		world.leave[a] = LEAVE_TOLD;
 		kill(p->pid, SIGTERM);
-		world.left[a] = true;
 	}
 	if (!p->pid || proc_alive(p->pid))
 		return;
 	const int status = proc_wait(p, END_S);
-	if (!(world.left[a] && status == 0)) {
+	const bool left = world.leave[a] == LEAVE_TOLD && status == 0;
+	if (left) {
+		start_one(a);
+	} else {
 		check_end(a, status);
 		replace(a);
-		return;
 	}
-	world.left[a] = false;
-	start_one(a);
+	world.leave[a] = LEAVE_NOT;
 }
 
 void world_look(void)

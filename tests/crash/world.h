@@ -34,8 +34,8 @@ extern struct world {
 	bool arming; /* starts from now on are those that the case is about */
 	bool armed[ACTORS], replaced;
 	atomic_bool hit;             /* the crash point did its work */
-	atomic_bool leave[ACTORS];   /* asked by the client: SIGTERM, and started again */
-	atomic_bool left[ACTORS];    /* … and it has been */
+	/* The client asks for a SIGTERM; when the program has ended it is started again. */
+	_Atomic enum leave { LEAVE_NOT, LEAVE_ASKED, LEAVE_TOLD } leave[ACTORS];
 } world;
 
 /* Makes the configurations. `slot` is the worker's: ports of two never meet. */
