@@ -43,8 +43,10 @@ const char *served_problem(const struct served *s)
 static void report(struct agent *a, const struct branch_id *id, enum result_kind kind,
 		   struct bytes output, const char *reason)
 {
+	/* A suspicion only: that another agent has carried out the same decision meanwhile,
+	 * while this one was cut off, the coordinator alone can know. */
 	if (kind == RESULT_HAZARD)
-		log_event(LOG_ERROR, "hazard", "resource=%s gid=%s branch=%s epoch=%" PRIu64 " %s",
+		log_event(LOG_WARN, "hazard", "resource=%s gid=%s branch=%s epoch=%" PRIu64 " %s",
 			  id->resource, id->gid, id->branch, id->epoch,
 			  reason != NULL ? reason : "");
 	else

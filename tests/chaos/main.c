@@ -47,6 +47,8 @@ static void print_deals(const struct verdict *v, const struct client_sums *s)
 	       v->left, v->promised);
 	printf("at the end: %ld committed, %ld rolled back, %ld never begun; %ld ledger rows\n",
 	       v->committed, v->rolled_back, v->never_begun, v->rows);
+	printf("hazards suspected by agents that were cut off, not by the coordinator: %ld\n",
+	       v->suspected);
 	printf("lost answers: %ld; submitted again: %ld; asked: %ld; cancels: %ld\n", s->lost,
 	       s->again, s->looks, s->cancels);
 }

@@ -249,13 +249,21 @@ static void judge(struct verdict *v, struct deal *d, const char *gid)
 	deal_hear(d, gid, (enum word)d->is, false);
 }
 
-static void look_for_hazards(void)
+/* The coordinator's word counts. An agent that was cut off finds that another one was
+ * quicker, and cannot know. */
+static void look_for_hazards(struct verdict *v)
 {
-	if (proc_logged(site.coordinator, " error hazard "))
+	char *log = file_read(site.coordinator->log_path);
+
+	if (log && strstr(log, " error hazard "))
 		pulse_wrong("%s logged a hazard", site.coordinator->name);
-	for (int i = 0; i < AGENTS; i++)
-		if (proc_logged(site.agent[i], " error hazard "))
-			pulse_wrong("%s logged a hazard", site.agent[i]->name);
+	free(log);
+	for (int i = 0; i < AGENTS; i++) {
+		log = file_read(site.agent[i]->log_path);
+		for (const char *p = log; p && (p = strstr(p, " warn hazard ")); p++)
+			v->suspected++;
+		free(log);
+	}
 }
 
 void verdict_find(struct verdict *v)
@@ -276,5 +284,5 @@ void verdict_find(struct verdict *v)
 			deal_gid(c, i, gid);
 			judge(v, &client_deals[c].all[i], gid);
 		}
-	look_for_hazards();
+	look_for_hazards(v);
 }

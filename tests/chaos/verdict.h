@@ -19,6 +19,7 @@ struct verdict {
 	int64_t longest_ms;                       /* from submit to end, by the coordinator */
 	int64_t longest_told_ms; /* from the first submit to the knowing of a client that waited */
 	long rows;               /* in both ledgers */
+	long suspected; /* hazards, by agents that had been cut off; the coordinator knew better */
 	char longest_gid[32];
 };
 
