@@ -188,10 +188,10 @@ static void on_input(uv_poll_t *poll, int status, int events)
 
 	(void)events;
 	adapter_loop_enter(run->loop);
-	n = status < 0 || CRASH_ERROR(exec_feed)
-		    ? -1
-		    : write(run->watches[INPUT].fd, run->input + run->input_sent,
-			    run->input_size - run->input_sent);
+	CRASH_POINT(exec_feed);
+	n = status < 0 ? -1
+		       : write(run->watches[INPUT].fd, run->input + run->input_sent,
+			       run->input_size - run->input_sent);
 	CRASH_POINT(exec_fed);
 	if (n > 0)
 		run->input_sent += (size_t)n;

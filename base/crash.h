@@ -17,9 +17,6 @@
 
 #include "base/crash_points.h"
 
-enum crash_who { CRASH_COORDINATOR = 1, CRASH_AGENT = 2 };
-enum crash_what { CRASH_KILL = 1, CRASH_ABORT = 2, CRASH_EIO = 4, CRASH_FULL = 8 };
-
 #define X(name, who, what) CRASH_AT_##name,
 enum crash_at { CRASH_POINTS(X) CRASH_AT_COUNT };
 #undef X

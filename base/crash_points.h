@@ -9,6 +9,9 @@
 #ifndef BASE_CRASH_POINTS_H
 #define BASE_CRASH_POINTS_H
 
+enum crash_who { CRASH_COORDINATOR = 1, CRASH_AGENT = 2 };
+enum crash_what { CRASH_KILL = 1, CRASH_ABORT = 2, CRASH_EIO = 4, CRASH_FULL = 8 };
+
 #define CRASH_BOTH  (CRASH_COORDINATOR | CRASH_AGENT)
 #define CRASH_DIES  (CRASH_KILL | CRASH_ABORT)
 #define CRASH_FAILS (CRASH_DIES | CRASH_EIO)
@@ -180,7 +183,7 @@
 	/* Commands, requests, plugins. */ \
 	X(exec_spawn, CRASH_AGENT, CRASH_FAILS) \
 	X(exec_spawned, CRASH_AGENT, CRASH_DIES) \
-	X(exec_feed, CRASH_AGENT, CRASH_FAILS) \
+	X(exec_feed, CRASH_AGENT, CRASH_DIES) \
 	X(exec_fed, CRASH_AGENT, CRASH_DIES) \
 	X(exec_ended, CRASH_AGENT, CRASH_DIES) \
 	X(exec_reaped, CRASH_AGENT, CRASH_DIES) \

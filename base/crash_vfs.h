@@ -5,9 +5,7 @@
 #ifndef BASE_CRASH_VFS_H
 #define BASE_CRASH_VFS_H
 
-#ifdef SETTLE_CRASH_POINTS
 /* Puts itself in front of SQLite's default VFS.  Ends the program if it cannot. */
 void crash_vfs_install(void);
-#endif
 
 #endif
