@@ -92,7 +92,7 @@ int main(void)
 	struct crash_case ignored, *cases;
 	struct crew_result sum = {0};
 	int missing = 0;
-	size_t n;
+	size_t n, all;
 
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -102,8 +102,10 @@ int main(void)
 		sum.failed += crew_trace();
 		missing = sum.failed ? 0 : plan_missing();
 	}
+	plan_cases(&all);
 	cases = choose(wanted, &n);
-	printf("%d points, %zu stories, %zu cases\n", CRASH_AT_COUNT, n_stories, n);
+	printf("%d points, %zu stories, %zu cases, of which %zu are played\n", CRASH_AT_COUNT,
+	       n_stories, all, n);
 	crew_play(cases, n, &sum);
 	if (!wanted && !number("FAST", 0))
 		print_table(cases, n);

@@ -101,10 +101,11 @@ static void add(const struct crash_case *c)
 	cases[n_cases++] = *c;
 }
 
-static void add_actions(const struct story *s, enum actor a, int point, unsigned nth)
+/* abort() is another way to die at the same moment: the first pass is enough for it. */
+static void add_actions(const struct story *s, enum actor a, int point, unsigned nth, bool first)
 {
 	for (int i = 0; i < ACTIONS; i++)
-		if (may[point] & (int)actions[i].what)
+		if ((may[point] & (int)actions[i].what) && (first || actions[i].what != CRASH_ABORT))
 			add(&(struct crash_case){s, a, point, nth, actions[i].what});
 }
 
@@ -115,13 +116,13 @@ static void add_passes(const struct story *s, enum actor a, int point, unsigned 
 	const unsigned middle = from + (n + 1) / 2 + 1;
 
 	if (n >= 1)
-		add_actions(s, a, point, from + 1);
+		add_actions(s, a, point, from + 1, true);
 	if (n >= 2)
-		add_actions(s, a, point, from + 2);
+		add_actions(s, a, point, from + 2, false);
 	if (n >= 4)
-		add_actions(s, a, point, middle > from + 2 ? middle : from + 3);
+		add_actions(s, a, point, middle > from + 2 ? middle : from + 3, false);
 	if (n >= 3)
-		add_actions(s, a, point, to);
+		add_actions(s, a, point, to, false);
 }
 
 void plan_add_trace(const struct story *s, const char *path)
