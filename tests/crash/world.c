@@ -277,6 +277,11 @@ bool world_reached(void)
 	       proc_logged(world.procs[aim->actor], " crash-point at=");
 }
 
+bool world_has_errors(void)
+{
+	return strcmp(world.aim.action, "eio") == 0 || strcmp(world.aim.action, "full") == 0;
+}
+
 /* How a program may end that an error was given to: the coordinator when it cannot
  * write its journal, and both when they cannot start. */
 static bool ends_of_errors(enum actor a, int status)
@@ -349,8 +354,7 @@ void world_look(void)
 {
 	for (enum actor a = 0; a < ACTORS; a++)
 		look_at(a);
-	if (world.aim.actor >= 0 && world.aim.actor < ACTORS && world.aim.action[0] &&
-	    strcmp(world.aim.action, "kill") != 0 && strcmp(world.aim.action, "abort") != 0)
+	if (world_has_errors())
 		look_at_error();
 }
 

@@ -52,6 +52,8 @@ void world_look(void);
 bool world_stop(void);
 /* Whether the log of the armed program says that its point was reached. */
 bool world_reached(void);
+/* Whether somebody is given an error of the system, and may go on with it. */
+bool world_has_errors(void);
 
 /* A case that failed shows its logs when it ends: called once at its end, if all is well. */
 void world_is_well(void);
