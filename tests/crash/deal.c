@@ -75,6 +75,7 @@ static void hear(struct deal *d, const struct response *r)
 	d->known = true;
 	d->stuck = now == TOLD_STUCK;
 	d->ended = is_end(status);
+	d->voted = strstr(r->body, "\"prepared\"") != NULL;
 	d->pending = strstr(r->body, "\"pending\"") != NULL;
 	if (now == TOLD_FORWARD || now == TOLD_BACK || d->told == TOLD_NOTHING)
 		d->told = now == TOLD_STUCK ? d->told : now;

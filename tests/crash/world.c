@@ -246,22 +246,27 @@ static void start_one(enum actor a)
 	unsetenv("SETTLE_CRASH");
 }
 
+/* Says so in its log: from then on it hears signals. */
 static bool has_started(struct proc *p)
 {
 	char *log = file_read(p->log_path);
-	bool found =
-		log && (size_t)p->mark <= strlen(log) && strstr(log + p->mark, "settled-started");
+	bool found = log && (size_t)p->mark <= strlen(log) && strstr(log + p->mark, "-started ");
 	free(log);
 	return found;
+}
+
+static void await_start(struct proc *p)
+{
+	if (p->pid)
+		WAIT_FOR(START_S, !proc_alive(p->pid) || has_started(p));
 }
 
 /* An agent that dials too early tries again only after a pause. */
 void world_start(void)
 {
-	struct proc *c = world.procs[COORDINATOR];
-	if (!c->pid) {
+	if (!world.procs[COORDINATOR]->pid) {
 		start_one(COORDINATOR);
-		WAIT_FOR(START_S, !proc_alive(c->pid) || has_started(c));
+		await_start(world.procs[COORDINATOR]);
 	}
 	for (enum actor a = AGENT_A; a < ACTORS; a++)
 		if (!world.procs[a]->pid)
@@ -333,7 +338,7 @@ static void look_at(enum actor a)
 {
 	struct proc *p = world.procs[a];
 
-	if (p->pid && world.leave[a] == LEAVE_ASKED) {
+	if (p->pid && world.leave[a] == LEAVE_ASKED && has_started(p)) {
 		world.leave[a] = LEAVE_TOLD;
 		kill(p->pid, SIGTERM);
 	}
@@ -373,6 +378,8 @@ bool world_stop(void)
 {
 	bool good = true;
 
+	for (enum actor a = 0; a < ACTORS; a++)
+		await_start(world.procs[a]);
 	for (enum actor a = ACTORS; a-- > 0;)
 		if (world.procs[a]->pid)
 			kill(world.procs[a]->pid, SIGTERM);
