@@ -56,8 +56,8 @@ check: deps    ## unit tests only: seconds, no servers
 	@$(MAKE) --no-print-directory -j$$(nproc) $(UNIT)
 	@tests/run.sh $(B) $(UNIT)
 test: deps     ## the whole suite, on real PostgreSQL servers of its own
-	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers
-	@tests/run.sh $(B) $(UNIT) $(SIM) $(E2E) $(CHAOS)
+	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers crash-programs
+	@FAST=1 tests/run.sh $(B) $(UNIT) $(SIM) $(CRASH_RUN) $(E2E) $(CHAOS)
 sim: deps      ## SEEDS=100000 simulated histories of faults (FROM=1, JOBS=cores); MUTANT=skip-the-tombstone: with that rule broken
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(if $(MUTANT),tests/sim/mutants.sh $(B) --one $(MUTANT),$(SIM)) $(or $(FROM),1) $(or $(SEEDS),100000)
@@ -69,7 +69,7 @@ crash-sagas: deps ## each step of each example workflow fails in each way: minut
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix
 crash: deps    ## every process dies at every crash point: an hour (CASE=saga: those; FAST=1: a sample)
 	@$(MAKE) --no-print-directory -j$$(nproc) crash-programs
-	@TEST_TIMEOUT=7200 tests/run.sh $(B) $(CRASH_RUN)
+	@BUILD=$(B) $(CRASH_RUN)
 crash-programs: $(CRASH_RUN)
 	@$(MAKE) --no-print-directory B=$(B)/crash CRASH=1 $(B)/crash/settled $(B)/crash/settle-agent
 chaos: deps    ## MINUTES=5 of kills, freezes and cut lines while clients move money (SEED=… for the same dice)

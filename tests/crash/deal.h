@@ -24,6 +24,7 @@ struct deal {
 	enum told told;      /* of forward and back: for good */
 	bool ended, pending; /* by the last answer */
 	bool stuck;
+	bool voted;    /* a branch was prepared, by the last answer */
 	bool by_hand;  /* its effects were meddled with: not counted */
 	bool may_fade; /* old ones are forgotten */
 };

@@ -3,7 +3,7 @@
  * A case is STORY.PROCESS.POINT.NTH.ACTION.  Of the passes that one process makes
  * of one point in a story's own part (from when all is ready to when all has ended; of
  * `idle` and of recovery from the start) the first, the second, a middle one and the last
- * are taken, with each action that the registry allows there.
+ * are taken, with each action that the registry allows there; abort with the first only.
  * Thread: the runner's. */
 #ifndef TESTS_CRASH_PLAN_H
 #define TESTS_CRASH_PLAN_H

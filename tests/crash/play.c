@@ -86,9 +86,11 @@ static void take_seat(const struct seat *seat)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	alarm((unsigned)(harness_patience_ms(CASE_S) / 1000));
 	temp_dir_anew();
-	for (int b = 0; b < BANKS; b++)
+	for (int b = 0; b < BANKS; b++) {
+		free(bank[b]->conninfo);
 		bank[b]->conninfo = textf("host=%s port=%d user=postgres dbname=w%d", bank[b]->dir,
 					  bank[b]->port, seat->slot);
+	}
 	if (seat->dirty) {
 		count_clear();
 		count_make_tables();

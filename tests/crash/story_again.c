@@ -27,6 +27,7 @@ void before_decided(void)
 	open_all();
 	struct deal *d = deal_new(&flow_pay);
 	PGconn *lock = story_half_prepared(d, 1);
+	MOMENT(deal_look(d, "0ms") && d->voted);
 	proc_freeze(world.procs[AGENT_A]);
 	row_free(lock);
 	MOMENT(count_rows(BANK_B, d->gid) == 1);

@@ -90,10 +90,11 @@ static void write_hut(FILE *out)
 {
 	char *state = world_file("hut.db"), *script = world_file("hut.sh"),
 	     *book = world_file("hut.book");
-	char *text = textf("cat >/dev/null\n"
-			   "echo \"$SETTLE_GID $SETTLE_STEP$SETTLE_BRANCH ${SETTLE_DIRECTION:-$1}\" >>'%s'\n"
-			   "[ \"$1\" != ask ] || echo '{\"result\": \"pending\"}'\n",
-			   book);
+	char *text = textf(
+		"cat >/dev/null\n"
+		"echo \"$SETTLE_GID $SETTLE_STEP$SETTLE_BRANCH ${SETTLE_DIRECTION:-$1}\" >>'%s'\n"
+		"[ \"$1\" != ask ] || echo '{\"result\": \"pending\"}'\n",
+		book);
 	file_write(script, text);
 	fprintf(out,
 		"  hut:\n    adapter: exec\n    state: %s\n    parallel: 4\n    operations:\n"
@@ -142,7 +143,8 @@ static void make_agent(enum actor a, int port)
 
 	NEED(out, "%s cannot be written", conf);
 	fprintf(out,
-		"agent: %s\ncluster: %s\ncoordinator: tcp://127.0.0.1:%d\nsweep: 250ms\nresources:\n",
+		"agent: %s\ncluster: %s\ncoordinator: tcp://127.0.0.1:%d\nsweep: "
+		"250ms\nresources:\n",
 		actor_name[a], world.cluster, port);
 	if (a == AGENT_A) {
 		write_bank(out, BANK_A);
@@ -234,7 +236,8 @@ void world_open(const struct aim *aim, const char *settings, int slot, int slots
 static void start_one(enum actor a)
 {
 	const bool arm = world.arming && !world.replaced &&
-			 (world.aim.actor == ACTORS || world.aim.actor == (int)a) && !world.armed[a];
+			 (world.aim.actor == ACTORS || world.aim.actor == (int)a) &&
+			 !world.armed[a];
 	if (arm) {
 		world.armed[a] = true;
 		setenv("SETTLE_CRASH", world.aim.setting, 1);
@@ -243,21 +246,27 @@ static void start_one(enum actor a)
 	unsetenv("SETTLE_CRASH");
 }
 
+/* Says so in its log: from then on it hears signals. */
 static bool has_started(struct proc *p)
 {
 	char *log = file_read(p->log_path);
-	bool found = log && (size_t)p->mark <= strlen(log) && strstr(log + p->mark, "settled-started");
+	bool found = log && (size_t)p->mark <= strlen(log) && strstr(log + p->mark, "-started ");
 	free(log);
 	return found;
+}
+
+static void await_start(struct proc *p)
+{
+	if (p->pid)
+		WAIT_FOR(START_S, !proc_alive(p->pid) || has_started(p));
 }
 
 /* An agent that dials too early tries again only after a pause. */
 void world_start(void)
 {
-	struct proc *c = world.procs[COORDINATOR];
-	if (!c->pid) {
+	if (!world.procs[COORDINATOR]->pid) {
 		start_one(COORDINATOR);
-		WAIT_FOR(START_S, !proc_alive(c->pid) || has_started(c));
+		await_start(world.procs[COORDINATOR]);
 	}
 	for (enum actor a = AGENT_A; a < ACTORS; a++)
 		if (!world.procs[a]->pid)
@@ -273,6 +282,11 @@ bool world_reached(void)
 	       proc_logged(world.procs[aim->actor], " crash-point at=");
 }
 
+bool world_has_errors(void)
+{
+	return strcmp(world.aim.action, "eio") == 0 || strcmp(world.aim.action, "full") == 0;
+}
+
 /* How a program may end that an error was given to: the coordinator when it cannot
  * write its journal, and both when they cannot start. */
 static bool ends_of_errors(enum actor a, int status)
@@ -286,7 +300,7 @@ static void check_end(enum actor a, int status)
 	bool expected = false;
 
 	if (world.armed[a] && !world.replaced && world_reached())
-		expected = strcmp(action, "kill") == 0	  ? status == 128 + SIGKILL
+		expected = strcmp(action, "kill") == 0    ? status == 128 + SIGKILL
 			   : strcmp(action, "abort") == 0 ? status == 128 + SIGABRT
 							  : ends_of_errors(a, status);
 	NEED(expected, "%s ended with status %d", actor_name[a], status);
@@ -324,7 +338,7 @@ static void look_at(enum actor a)
 {
 	struct proc *p = world.procs[a];
 
-	if (p->pid && world.leave[a] == LEAVE_ASKED) {
+	if (p->pid && world.leave[a] == LEAVE_ASKED && has_started(p)) {
 		world.leave[a] = LEAVE_TOLD;
 		kill(p->pid, SIGTERM);
 	}
@@ -345,8 +359,7 @@ void world_look(void)
 {
 	for (enum actor a = 0; a < ACTORS; a++)
 		look_at(a);
-	if (world.aim.actor >= 0 && world.aim.actor < ACTORS && world.aim.action[0] &&
-	    strcmp(world.aim.action, "kill") != 0 && strcmp(world.aim.action, "abort") != 0)
+	if (world_has_errors())
 		look_at_error();
 }
 
@@ -365,6 +378,8 @@ bool world_stop(void)
 {
 	bool good = true;
 
+	for (enum actor a = 0; a < ACTORS; a++)
+		await_start(world.procs[a]);
 	for (enum actor a = ACTORS; a-- > 0;)
 		if (world.procs[a]->pid)
 			kill(world.procs[a]->pid, SIGTERM);
