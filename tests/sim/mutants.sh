@@ -87,7 +87,7 @@ lane_run() {
 	shift
 	for patch in "$@"; do
 		mkdir "$work/taken/$(basename "$patch")" 2>/dev/null || continue
-		try "$lane" "$patch" || { bad=1; lane_restore "$lane" "$patch"; }
+		(try "$lane" "$patch") || { bad=1; lane_restore "$lane" "$patch"; }
 	done
 	return $bad
 }

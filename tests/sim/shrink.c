@@ -10,10 +10,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 enum { SUBJECTS = SIM_TXNS + SIM_SAGAS };
-enum { ENOUGH = 30 /* lines */, AGAIN_MAX = 20000 };
+enum { ENOUGH = 30 /* lines */, AGAIN_MAX = 20000, PATIENCE = 4 };
 
 static struct {
 	uint64_t seed;
@@ -22,6 +23,7 @@ static struct {
 	struct trial *trial;
 	size_t trials, lines; /* of the best */
 	uint64_t at_us;       /* when it breaks */
+	double most;          /* CPU seconds of the children */
 	time_t until;
 } s;
 
@@ -44,9 +46,19 @@ static void mask(char *rule, const char *how)
 	*rule = '\0';
 }
 
+/* Of CPU, so that a busy machine does not make a history longer; but not for ever. */
+static double spent(void)
+{
+	struct rusage u;
+
+	getrusage(RUSAGE_CHILDREN, &u);
+	return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static bool in_time(void)
 {
-	return time(NULL) < s.until;
+	return spent() < s.most && time(NULL) < s.until;
 }
 
 /* If what is in `next` breaks the same rule, it is the best.  Of its points those that
@@ -180,17 +192,36 @@ static void reduce(void)
 	}
 }
 
+/* The best without one of its subjects, everything else as it may happen. */
+static void all_but(struct sim_only *next, const struct sim_only *best, uint64_t turn)
+{
+	*next = *best;
+	next->every_point = true;
+	next->points.n = 0;
+	for (unsigned k = 0; k < SUBJECTS; k++) {
+		const unsigned i = (unsigned)((turn + k) % SUBJECTS);
+		const uint64_t bit = (uint64_t)1 << bit_of(i);
+
+		if ((*bits_of(next, i) & bit) != 0) {
+			*bits_of(next, i) &= ~bit;
+			return;
+		}
+	}
+}
+
 /* What is left may need the others only by accident: their messages made some of its
  * own late.  So it is tried again without them, with other dice. */
 static void other_dice(const struct sim_only *few)
 {
-	static struct sim_only good, from;
+	static struct sim_only good;
 	size_t lines = s.lines;
 
 	good = s.best;
-	from = *few;
 	for (uint64_t again = 1; in_time() && lines > ENOUGH && again < AGAIN_MAX; again++) {
-		s.next = from;
+		if (again % 2 == 0)
+			all_but(&s.next, &good, again / 2);
+		else
+			s.next = *few;
 		s.next.again = again;
 		if (!holds())
 			continue;
@@ -213,7 +244,8 @@ bool shrink(uint64_t seed, unsigned seconds, struct shrunk *out)
 	out->seed = seed;
 	s.trial = trial_shared(sizeof *s.trial);
 	s.seed = seed;
-	s.until = time(NULL) + seconds;
+	s.most = spent() + seconds;
+	s.until = time(NULL) + PATIENCE * (time_t)seconds;
 	s.best = (struct sim_only){.clients = ((uint64_t)1 << SIM_TXNS) - 1,
 				   .sagas = ((uint64_t)1 << SIM_SAGAS) - 1,
 				   .every_point = true};

@@ -36,7 +36,7 @@ struct shrunk {
 };
 
 /* Finds what the history of a seed that breaks a rule can do without; takes so many
- * seconds at most, and a history.  False: it breaks none. */
+ * seconds of CPU at most, and a history.  False: it breaks none. */
 bool shrink(uint64_t seed, unsigned seconds, struct shrunk *out);
 /* Prints what is left, the rule, and how to see it again. */
 void shrink_show(const struct shrunk *it);
