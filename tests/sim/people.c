@@ -20,7 +20,7 @@ static struct deal {
 	bool sequential;
 	enum wait_for wait;
 	enum told told;
-	bool ended, stuck, forgotten;
+	bool submitted, ended, stuck, forgotten;
 } deals[SIM_TXNS];
 
 static struct asking {
@@ -186,6 +186,7 @@ static void submit(size_t i)
 	n += snprintf(text + n, sizeof text - (size_t)n, "]}]}");
 	s.definition_size = (size_t)n;
 	sim_note("client: submits %s, %zu branches", d->gid, d->n_branches);
+	d->submitted = true;
 	engine_submit(sim_engine, people_ask(i), &s);
 }
 
@@ -197,13 +198,20 @@ static void forget(size_t i)
 	engine_resolve(sim_engine, people_ask(i), deals[i].gid, RESOLVE_FORGET, NULL, "seen to");
 }
 
+static bool is_open(const struct deal *d)
+{
+	return d->submitted && !d->ended;
+}
+
 /* A word at a bad moment. */
 void people_meddle(void *arg, uint64_t n)
 {
-	const size_t i = n % SIM_TXNS;
+	size_t i = n;
 
 	(void)arg;
-	if (deals[i].ended || !sim_speak())
+	for (size_t k = 0; k < SIM_TXNS && !is_open(&deals[i]); k++)
+		i = (i + 1) % SIM_TXNS;
+	if (!is_open(&deals[i]) || !sim_speak())
 		return;
 	if (sim_rand(4) == 0)
 		forget(i);

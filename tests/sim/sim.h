@@ -267,7 +267,7 @@ const char *people_gid(size_t i);
 size_t people_branches(size_t i);
 size_t people_db(size_t i, size_t branch);
 
-/* Somebody cancels or forgets the n-th transaction, whatever becomes of it now. */
+/* Somebody cancels or forgets a transaction, the n-th or one after it, that is under way. */
 void people_meddle(void *arg, uint64_t n);
 
 /* ---- hands.c ---- */

@@ -62,6 +62,24 @@ static void synced(void *arg, uint64_t n)
 	coord_leave(c);
 }
 
+static void dies(void *arg, uint64_t life)
+{
+	struct sim_coord *c = arg;
+
+	if (coord_runs(c) && c->life == life)
+		coord_dies(c, coord_killed);
+}
+
+/* Before it is durable, somebody says a word, and the process may end after that. */
+static void bad_moment(struct sim_coord *c, uint64_t us)
+{
+	const uint64_t first = sim_rand(us);
+
+	sim_in(first, people_meddle, NULL, sim_rand(SIM_TXNS));
+	if (sim_chance(250))
+		sim_in(first + sim_rand(us - first), dies, c, c->life);
+}
+
 static void commit(void *self, uint64_t batch)
 {
 	SIM_AS(SIM_STORE, 0);
@@ -78,8 +96,8 @@ static void commit(void *self, uint64_t batch)
 		at = c->synced_us;
 	c->synced_us = at;
 	sim_in(at - sim_now_us(), synced, c, (c->life << 32) | batch);
-	if (sim_chance(20)) /* somebody says a word in between */
-		sim_in(sim_rand(at - sim_now_us()), people_meddle, NULL, sim_rand(SIM_TXNS));
+	if (sim_chance(20))
+		bad_moment(c, at - sim_now_us());
 }
 
 const struct record *store_find(const char *gid)

@@ -62,5 +62,6 @@ void watch_set_wall(struct sim_watch *w)
 	const int64_t most = far[sim_rand(4)];
 
 	/* From time to time somebody sets it right. */
+	sim_tally("wall clock set");
 	w->wall_off_us = sim_rand(4) == 0 ? 0 : (int64_t)sim_rand((uint64_t)(2 * most)) - most;
 }
