@@ -37,10 +37,14 @@ CRASH_RUN := $(B)/tests/crash/crash
 CRASHOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/crash/*.c))
 CHAOS   := $(B)/tests/chaos/chaos
 CHAOSOBJ := $(patsubst %.c,$(B)/%.o,$(wildcard tests/chaos/*.c))
+FUZZ    := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+FUZZLIB := $(patsubst %,$(B)/tests/fuzz/%.o,fuzz world world_agents world_clients world_text agent_side)
+FUZZREST := $(B)/tests/fuzz/fake_http.o
+REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim sim-mutants crash-sagas crash crash-programs chaos demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs chaos demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -51,19 +55,24 @@ all: deps      ## install what is missing, then build the three programs under b
 programs: $(BINS)
 deps:          ## install missing Debian packages (root or sudo; else prints the command to type)
 	@tests/deps.sh
-tests: $(UNIT) $(E2E) $(SIM) $(CHAOS)
+tests: $(UNIT) $(E2E) $(SIM) $(CHAOS) $(REPLAY)
 check: deps    ## unit tests only: seconds, no servers
 	@$(MAKE) --no-print-directory -j$$(nproc) $(UNIT)
 	@tests/run.sh $(B) $(UNIT)
 test: deps     ## the whole suite, on real PostgreSQL servers of its own
 	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers crash-programs
-	@FAST=1 tests/run.sh $(B) $(UNIT) $(SIM) $(CRASH_RUN) $(E2E) $(CHAOS)
+	@FAST=1 tests/run.sh $(B) $(UNIT) $(REPLAY) $(SIM) $(CRASH_RUN) $(E2E) $(CHAOS)
 sim: deps      ## SEEDS=100000 simulated histories of faults (FROM=1, JOBS=cores); MUTANT=skip-the-tombstone: with that rule broken
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@$(if $(MUTANT),tests/sim/mutants.sh $(B) --one $(MUTANT),$(SIM)) $(or $(FROM),1) $(or $(SEEDS),100000)
 sim-mutants: deps ## breaks one rule after the other in a copy: the simulator must notice each in time (MUTANT=undo: those)
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
 	@tests/sim/mutants.sh $(B) $(MUTANT)
+fuzz:          ## libFuzzer on each target for SECONDS=60 (TARGET=history: that one; JOBS=2)
+	@tests/deps.sh fuzz
+	@$(MAKE) --no-print-directory -j$$(nproc) B=build/fuzz CC=clang SAN=address,undefined,fuzzer-no-link \
+		OPT='-O1 -g' $(patsubst %,build/fuzz/tests/fuzz/fuzz-%,$(or $(TARGET),$(FUZZ)))
+	@tests/fuzz/fuzz.sh build/fuzz $(or $(SECONDS),60) $(or $(JOBS),1) $(or $(TARGET),$(FUZZ))
 crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix
@@ -139,6 +148,13 @@ $(B)/tests/e2e/test_custom: | $(PLUGINS) $(B)/examples/agents/c/tally
 $(B)/libharness.a: $(HARNESS)
 	@rm -f $@
 	ar rcs $@ $^
+# The worlds of tests/lib are used without Check: its assertions end the program.
+FUZZLINK = $(CC) $(ALLCFLAGS) $(LDFLAGS) -Wl,--wrap=_mark_point,--wrap=_ck_assert_failed
+$(B)/tests/fuzz/replay-rest $(B)/tests/fuzz/fuzz-rest: $(FUZZREST)
+$(B)/tests/fuzz/replay-%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $(FUZZLIB) $(B)/libharness.a $(B)/libsettle.a
+	$(FUZZLINK) -o $@ $^ $(TESTLIBS) $(LDLIBS)
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz_%.o $(FUZZLIB) $(B)/libharness.a $(B)/libsettle.a
+	$(FUZZLINK) -fsanitize=fuzzer -o $@ $^ $(TESTLIBS) $(LDLIBS)
 $(SIM): $(SIMOBJ) $(B)/libharness.a $(B)/libsettle.a
 	$(CC) $(ALLCFLAGS) $(LDFLAGS) -o $@ $^ $(TESTLIBS) $(LDLIBS)
 $(CRASH_RUN): $(CRASHOBJ) $(B)/libharness.a $(B)/libsettle.a | $(B)/examples/plugin/stock.so

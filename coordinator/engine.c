@@ -77,6 +77,27 @@ static enum rc damaged(const struct record *r, const char *how, struct err *err)
 		       r->gid, how);
 }
 
+/* Agents' answers are told apart by the names of branches. */
+static bool names_repeat(const struct record *r)
+{
+	for (size_t i = 0; i < r->n_branches; i++)
+		for (size_t k = 0; k < i; k++)
+			if (strcmp(r->branches[i].name, r->branches[k].name) == 0)
+				return true;
+	return false;
+}
+
+/* What was written of the steps is what the definition says that they are. */
+static bool steps_fit(const struct saga *s)
+{
+	if (s->def->n_steps != s->n_steps)
+		return false;
+	for (size_t i = 0; i < s->n_steps; i++)
+		if (strcmp(s->steps[i].name, s->def->steps[i].name) != 0)
+			return false;
+	return saga_valid(s);
+}
+
 /* Gives the saga the definition that it began with. */
 static enum rc load_definition(struct engine *e, struct record *r, struct definition **out,
 			       struct err *err)
@@ -92,7 +113,7 @@ static enum rc load_definition(struct engine *e, struct record *r, struct defini
 	if (*out == NULL)
 		return err_wrap(err, "transaction %s: its workflow cannot be read", r->gid);
 	r->saga->def = definition_workflow(*out);
-	if (r->saga->def->n_steps != r->saga->n_steps || !saga_valid(r->saga))
+	if (!steps_fit(r->saga))
 		return damaged(r, "is in a state that cannot be", err);
 	return RC_OK;
 }
@@ -117,12 +138,14 @@ enum rc engine_load(struct engine *e, struct record *r, struct err *err)
 
 	if (r->saga != NULL)
 		return load_saga(e, r, err);
-	if (txn_valid(r)) {
-		txn_continue(e, txn_add(e, r));
-	} else {
+	if (!txn_valid(r))
 		rc = damaged(r, "is in a state that its branches are not in", err);
+	else if (names_repeat(r))
+		rc = damaged(r, "has two branches of the same name", err);
+	if (rc == RC_OK)
+		txn_continue(e, txn_add(e, r));
+	else
 		record_free(r);
-	}
 	return rc;
 }
 

@@ -111,7 +111,8 @@ void engine_workflows(struct engine *e, uint64_t client);
 void engine_workflow(struct engine *e, uint64_t client, const char *name, uint32_t version);
 void engine_activate(struct engine *e, uint64_t client, const char *name, uint32_t version);
 
-/* The client went away: it will not be answered. */
+/* The client went away: its wait is over.  An answer that is on its way already is still given
+ * to the port, which drops it. */
 void engine_client_gone(struct engine *e, uint64_t client);
 
 /* ---- events from agents ---- */
