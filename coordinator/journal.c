@@ -1,7 +1,10 @@
 /* journal.c - see journal.h.
  *
  *   journal_lock     one coordinator per directory
+ *   journal_file     what is in the directory, before SQLite opens it
+ *   journal_seal     a file without checksums becomes one with them
  *   journal_db       a connection; damage
+ *   journal_mark     open, or closed in order
  *   journal_schema   tables, versions, WAL and FULL, the epoch
  *   journal_staged   a batch, as the loop gives it
  *   journal_apply    a batch, as SQL
@@ -15,9 +18,12 @@
 #include "base/crash.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
+#include "coordinator/journal_file.h"
 #include "coordinator/journal_lock.h"
+#include "coordinator/journal_mark.h"
 #include "coordinator/journal_reader.h"
 #include "coordinator/journal_schema.h"
+#include "coordinator/journal_seal.h"
 #include "coordinator/journal_writer.h"
 
 #include <assert.h>
@@ -39,16 +45,23 @@ static enum rc open_file(struct journal *j, const char *dir, const char *path, c
 			 struct err *err)
 {
 	sqlite3 *db = NULL;
-	enum rc rc = db_check_file(path, err);
+	enum file_kind kind;
+	enum rc rc = file_check(path, &kind, err);
 
 	CRASH_POINT(journal_open);
+	if (rc == RC_OK && kind == FILE_UNSEALED)
+		rc = file_seal(dir, path, err);
 	if (rc == RC_OK)
 		rc = db_open(path, &db, err);
 	if (rc == RC_OK)
 		rc = schema_ready(db, err);
-	CRASH_POINT(epoch_raise);
 	if (rc == RC_OK)
-		rc = schema_next_epoch(db, cluster, &j->epoch, err);
+		rc = mark_open(db, err);
+	CRASH_POINT(epoch_raise);
+	if (rc == RC_OK && schema_next_epoch(db, cluster, &j->epoch, err) != RC_OK) {
+		mark_closed(db, 0);
+		rc = err->code;
+	}
 	CRASH_POINT(epoch_raised);
 	if (rc == RC_OK)
 		rc = dir_sync(dir, err);
@@ -57,7 +70,7 @@ static enum rc open_file(struct journal *j, const char *dir, const char *path, c
 		db_close(db);
 		return rc;
 	}
-	rc = writer_open(db, &j->writer, err);
+	rc = writer_open(db, j->epoch, &j->writer, err);
 	if (rc == RC_OK)
 		rc = reader_open(path, &j->reader, err);
 	return rc;
@@ -231,8 +244,8 @@ struct journal_port journal_port(struct journal *j)
 	};
 }
 
-/* The reader goes first: the last connection to close copies the log into the file
- * and removes it, and the reader may not write. */
+/* The reader goes first: the last connection to close removes the log, and the reader may
+ * not write. */
 void journal_close(struct journal *j)
 {
 	if (j == NULL)

@@ -14,6 +14,7 @@
 
 enum {
 	BEGIN,
+	EPOCH,
 	COMMIT,
 	PUT,
 	END,
@@ -31,6 +32,7 @@ enum {
  * seq is a mistake of ours: the unique index, or no changed row, tells. */
 static const char *const texts[STATEMENTS] = {
 	[BEGIN] = "BEGIN IMMEDIATE",
+	[EPOCH] = "SELECT value FROM meta WHERE key = 'epoch'",
 	[COMMIT] = "COMMIT",
 	[PUT] = "INSERT INTO txn(seq, state, finished_us, epoch, gid, workflow, reason, hash, "
 		"detail, parent)"
@@ -54,15 +56,17 @@ static const char *const texts[STATEMENTS] = {
 
 struct apply {
 	sqlite3 *db;
+	uint64_t epoch;
 	sqlite3_stmt *stmts[STATEMENTS];
 	struct prune *prune;
 };
 
-enum rc apply_open(sqlite3 *db, struct apply **out, struct err *err)
+enum rc apply_open(sqlite3 *db, uint64_t epoch, struct apply **out, struct err *err)
 {
 	struct apply *a = mem_new(1, sizeof *a);
 
 	a->db = db;
+	a->epoch = epoch;
 	*out = NULL;
 	for (int i = 0; i < STATEMENTS; i++) {
 		const enum rc rc = db_prepare(db, texts[i], &a->stmts[i], err);
@@ -260,9 +264,33 @@ static enum rc write_one(struct apply *a, const struct write *w, struct err *err
 	return err_set(err, RC_INVALID, "no such write: %d", (int)w->kind);
 }
 
+/* The directory's lock keeps a second coordinator out; where it failed to (removed by hand, a
+ * file system that does not lock), the one that opened the journal last has it. */
+static enum rc still_ours(struct apply *a, struct err *err)
+{
+	sqlite3_stmt *stmt = a->stmts[EPOCH];
+	enum rc rc = RC_OK;
+	uint64_t epoch;
+
+	if (sqlite3_step(stmt) != SQLITE_ROW)
+		return db_fail(a->db, texts[EPOCH], err);
+	epoch = (uint64_t)sqlite3_column_int64(stmt, 0);
+	if (epoch != a->epoch)
+		rc = err_set(err, RC_REFUSED,
+			     "%s: a newer coordinator (epoch %llu, this one has %llu) has taken "
+			     "this journal over: run one, and leave settle.lock alone",
+			     sqlite3_db_filename(a->db, "main"), (unsigned long long)epoch,
+			     (unsigned long long)a->epoch);
+	sqlite3_reset(stmt);
+	return rc;
+}
+
 enum rc apply_all(struct apply *a, const struct staged *list, struct err *err)
 {
 	enum rc rc = run(a, BEGIN, err);
+
+	if (rc == RC_OK)
+		rc = still_ours(a, err);
 
 	for (const struct staged *s = list; s != NULL && rc == RC_OK; s = s->next)
 		for (const struct write *w = s->first; w != NULL && rc == RC_OK; w = w->next)

@@ -9,12 +9,13 @@
 
 struct apply;
 
-/* Prepares the statements on `db`, which is borrowed until apply_close. */
-enum rc apply_open(sqlite3 *db, struct apply **out, struct err *err);
+/* Prepares the statements on `db`, which is borrowed until apply_close. `epoch`: ours. */
+enum rc apply_open(sqlite3 *db, uint64_t epoch, struct apply **out, struct err *err);
 void apply_close(struct apply *a);
 
 /* Writes `list` and what follows it in one transaction, in order; on RC_OK it is
- * durable.  Anything else leaves open what is on the disk.  Blocks for the sync. */
+ * durable.  RC_REFUSED: nothing was written, a newer coordinator has the journal.  Anything
+ * else leaves open what is on the disk.  Blocks for the sync. */
 enum rc apply_all(struct apply *a, const struct staged *list, struct err *err);
 
 #endif

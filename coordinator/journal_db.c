@@ -1,23 +1,17 @@
 /* journal_db.c - see journal_db.h. */
 #include "coordinator/journal_db.h"
 #include "base/mem.h"
+#include "base/seal_vfs.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 enum {
 	/* Nobody else writes to the journal; but a person may look at it, and SQLite's
 	 * own tools take short locks. */
 	BUSY_MS = 5000,
-	HEADER_SIZE = 100, /* sqlite.org/fileformat2.html, 1.3 */
-	WAL_HEADER_SIZE = 32,
 };
 
 enum rc db_damaged(struct err *err, const char *path, const char *fmt, ...)
@@ -34,78 +28,6 @@ enum rc db_damaged(struct err *err, const char *path, const char *fmt, ...)
 		       path, how);
 }
 
-/* ---- the file ---- */
-
-static uint32_t big_endian(const unsigned char *p, int bytes)
-{
-	uint32_t n = 0;
-
-	for (int i = 0; i < bytes; i++)
-		n = n << 8 | p[i];
-	return n;
-}
-
-/* The size of `path` with `suffix`; 0 if there is none. */
-static off_t size_of(const char *path, const char *suffix)
-{
-	char *name = mem_printf("%s%s", path, suffix);
-	struct stat st;
-	const off_t size = stat(name, &st) == 0 ? st.st_size : 0;
-
-	free(name);
-	return size;
-}
-
-static enum rc check_header(const char *path, int fd, off_t size, bool settled, struct err *err)
-{
-	static const char magic[16] = "SQLite format 3";
-	unsigned char h[HEADER_SIZE];
-	uint32_t page, pages;
-
-	if (pread(fd, h, sizeof h, 0) != (ssize_t)sizeof h || memcmp(h, magic, sizeof magic) != 0)
-		return err_set(
-			err, RC_INVALID,
-			"%s: is not a SQLite database: the data directory must be empty or hold a "
-			"journal of Settle",
-			path);
-	page = big_endian(h + 16, 2) == 1 ? 65536 : big_endian(h + 16, 2);
-	pages = big_endian(h + 28, 4);
-	/* The header's count is good if it was written with the file's last change. */
-	if (settled && memcmp(h + 24, h + 92, 4) == 0 && size < (off_t)page * (off_t)pages)
-		return db_damaged(err, path, "%lld bytes long where it says %lld", (long long)size,
-				  (long long)page * (long long)pages);
-	return RC_OK;
-}
-
-static enum rc check_open_file(const char *path, int fd, struct err *err)
-{
-	const off_t wal = size_of(path, "-wal"), rollback = size_of(path, "-journal");
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return err_set(err, RC_IO, "%s: %s", path, strerror(errno));
-	if (st.st_size > 0)
-		return check_header(path, fd, st.st_size, wal <= WAL_HEADER_SIZE && rollback == 0,
-				    err);
-	/* We make the schema before there is a log, so this is no crash of ours; and
-	 * SQLite would throw the log away and begin anew. */
-	if (wal > 0)
-		return db_damaged(err, path, "it is empty or missing, but its log (-wal) is there");
-	return RC_OK;
-}
-
-enum rc db_check_file(const char *path, struct err *err)
-{
-	const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-	enum rc rc;
-
-	if (fd < 0)
-		return err_set(err, RC_IO, "%s: cannot be opened: %s", path, strerror(errno));
-	rc = check_open_file(path, fd, err);
-	close(fd);
-	return rc;
-}
-
 /* ---- connections ---- */
 
 static const char *path_of(sqlite3 *db)
@@ -120,28 +42,52 @@ enum rc db_fail(sqlite3 *db, const char *what, struct err *err)
 
 	if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB)
 		return db_damaged(err, path, "%s; %.60s", sqlite3_errmsg(db), what);
+	if (sqlite3_extended_errcode(db) == SQLITE_IOERR_DATA)
+		return db_damaged(err, path, "%s; %.60s", seal_vfs_problem(), what);
 	return err_set(err, RC_IO, "%s: %s (SQLite code %d; %.60s)", path, sqlite3_errmsg(db),
 		       sqlite3_extended_errcode(db), what);
 }
 
-enum rc db_open(const char *path, sqlite3 **out, struct err *err)
+/* A path as SQLite's URIs have it. */
+static char *uri_of(const char *path)
+{
+	char *uri = mem_new(strlen(path) * 3 + 32, 1), *to = uri;
+
+	to += sprintf(to, "file:");
+	for (; *path != '\0'; path++) {
+		if (strchr("%?#", *path) != NULL)
+			to += sprintf(to, "%%%02x", (unsigned)(unsigned char)*path);
+		else
+			*to++ = *path;
+	}
+	strcpy(to, "?unsealed=1");
+	return uri;
+}
+
+static enum rc open_name(const char *name, const char *path, int flags, sqlite3 **out,
+			 struct err *err)
 {
 	/* cell_size_check finds damaged pages when they are read, not later; defensive
 	 * and trusted_schema are for a file that somebody meddled with.  Overwritten
-	 * rows are not wiped: Debian's SQLite does that unless told otherwise. */
+	 * rows are not wiped: Debian's SQLite does that unless told otherwise.  cache_spill:
+	 * see base/seal_vfs.h. */
 	static const char settings[] = "PRAGMA cell_size_check=ON; PRAGMA trusted_schema=OFF; "
-				       "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY";
+				       "PRAGMA secure_delete=OFF; PRAGMA temp_store=MEMORY; "
+				       "PRAGMA cache_spill=OFF; PRAGMA mmap_size=0";
 	sqlite3 *db = NULL;
 	enum rc rc = RC_OK;
 
 	*out = NULL;
-	if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-	    SQLITE_OK)
+	if (sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+			    seal_vfs()) != SQLITE_OK)
 		rc = err_set(err, RC_IO, "%s: cannot be opened: %s", path,
 			     db != NULL ? sqlite3_errmsg(db) : "no memory");
 	if (rc == RC_OK) {
 		sqlite3_busy_timeout(db, BUSY_MS);
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
+		/* The log stays where it is unless the journal was closed in order. */
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+		seal_vfs_reserve(db); /* says no where there are pages already */
 		rc = db_exec(db, settings, err);
 	}
 	if (rc != RC_OK) {
@@ -150,6 +96,20 @@ enum rc db_open(const char *path, sqlite3 **out, struct err *err)
 	}
 	*out = db;
 	return RC_OK;
+}
+
+enum rc db_open(const char *path, sqlite3 **out, struct err *err)
+{
+	return open_name(path, path, 0, out, err);
+}
+
+enum rc db_open_unsealed(const char *path, sqlite3 **out, struct err *err)
+{
+	char *uri = uri_of(path);
+	const enum rc rc = open_name(uri, path, SQLITE_OPEN_URI, out, err);
+
+	free(uri);
+	return rc;
 }
 
 void db_close(sqlite3 *db)

@@ -10,15 +10,13 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
-/* Refuses what SQLite would take without a word: a file that is not a database,
- * one that is shorter than it says, an empty one beside a log that is not.  Makes
- * an empty file, mode 0600, if there is none.  RC_INVALID, RC_IO. */
-enum rc db_check_file(const char *path, struct err *err);
-
-/* Opens the file, which is there. RC_IO, RC_INVALID; `*db` is then NULL. */
+/* Opens the file, which is there: one whose pages are sealed (base/seal_vfs.h), or an empty
+ * one.  RC_IO, RC_INVALID; `*db` is then NULL. */
 enum rc db_open(const char *path, sqlite3 **db, struct err *err);
+/* The same for a file whose pages have no checksums, or whose checksums do not count. */
+enum rc db_open_unsealed(const char *path, sqlite3 **db, struct err *err);
 
-/* NULL is ignored. Every statement was finalized before. */
+/* NULL is ignored. Every statement was finalized before.  The log stays (journal_mark.h). */
 void db_close(sqlite3 *db);
 
 /* Turns the connection's last failure into an error: damage is RC_INVALID and says

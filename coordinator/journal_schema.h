@@ -14,12 +14,18 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x5e771e01, /* tells our files from others' */
-	JOURNAL_VERSION = 2,
+	JOURNAL_VERSION = 3,
+	/* What a person adds to the version to have a file taken as it is: one that is a copy,
+	 * or that another program has written to (journal_seal.h). */
+	JOURNAL_TAKE_OVER = 1000,
 };
 
 /* Steps `db` from version `from` to `to`: steps[v] leads from v to v + 1. Each is
  * one transaction. */
 enum rc schema_upgrade(sqlite3 *db, const char *const *steps, int from, int to, struct err *err);
+
+/* Brings a file that is ours from version `from` to ours. */
+enum rc schema_update(sqlite3 *db, int from, struct err *err);
 
 /* Makes sure the file is ours, current, in WAL mode with synchronous=FULL; creates
  * the tables in an empty one.

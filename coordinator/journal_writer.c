@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "coordinator/journal_apply.h"
 #include "coordinator/journal_db.h"
+#include "coordinator/journal_mark.h"
 
 #include <assert.h>
 #include <malloc.h>
@@ -39,6 +40,7 @@ struct outlet {
 
 struct writer {
 	sqlite3 *db;
+	uint64_t epoch;
 	struct apply *apply;
 	int log_pages; /* in the log after the last commit */
 	int log_seen;  /* of these, what the last checkpoint has looked at */
@@ -214,19 +216,20 @@ static bool init_wake(struct writer *w)
 	return ok;
 }
 
-enum rc writer_open(sqlite3 *db, struct writer **out, struct err *err)
+enum rc writer_open(sqlite3 *db, uint64_t epoch, struct writer **out, struct err *err)
 {
 	struct writer *w = mem_new(1, sizeof *w);
 	enum rc rc;
 
 	w->db = db;
+	w->epoch = epoch;
 	w->queue_end = &w->queue;
 	if (pthread_mutex_init(&w->lock, NULL) != 0 || !init_wake(w))
 		abort(); /* only for want of memory */
 	sqlite3_wal_hook(db, on_log, w);
 	rc = db_exec(db, "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864", err);
 	if (rc == RC_OK)
-		rc = apply_open(db, &w->apply, err);
+		rc = apply_open(db, epoch, &w->apply, err);
 	if (rc != RC_OK) {
 		writer_close(w);
 		w = NULL;
@@ -296,6 +299,7 @@ void writer_close(struct writer *w)
 	else
 		write_rest(w);
 	apply_close(w->apply);
+	mark_closed(w->db, w->epoch);
 	db_close(w->db);
 	pthread_cond_destroy(&w->wake);
 	pthread_mutex_destroy(&w->lock);

@@ -17,8 +17,8 @@ enum { JOURNAL_FAILED_STATUS = 70 };
 
 struct writer;
 
-/* Takes `db`, also on failure. */
-enum rc writer_open(sqlite3 *db, struct writer **out, struct err *err);
+/* Takes `db`, also on failure.  `epoch`: that of this opening. */
+enum rc writer_open(sqlite3 *db, uint64_t epoch, struct writer **out, struct err *err);
 
 /* Starts the thread. `durable` is called on the loop's thread, once for each batch
  * given to writer_queue, in order. */
@@ -28,7 +28,7 @@ void writer_start(struct writer *w, uv_loop_t *loop, void (*durable)(uint64_t ba
 /* Takes the batch. */
 void writer_queue(struct writer *w, struct staged *s);
 
-/* Makes durable what is queued, ends the thread, closes the connection. `durable`
+/* Makes durable what is queued, ends the thread, closes the journal in order. `durable`
  * is not called any more. NULL is ignored. */
 void writer_close(struct writer *w);
 

@@ -1,14 +1,17 @@
 /* journal_fixture.c - see journal_fixture.h. */
 #include "tests/lib/journal_fixture.h"
 #include "base/mem.h"
+#include "base/wal.h"
 #include "coordinator/journal_db.h"
 #include "tests/lib/harness.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -261,6 +264,30 @@ void jf_sql(struct jf *f, const char *sql)
 
 	NEED(db_exec(db, sql, &err) == RC_OK, "%s", err.text);
 	db_close(db);
+}
+
+off_t jf_log_end(struct jf *f)
+{
+	char *path = jf_path(f, "settle.db-wal");
+	const int fd = open(path, O_RDONLY);
+	struct wal_facts facts;
+
+	NEED(fd >= 0 && wal_scan(fd, lseek(fd, 0, SEEK_END), 0, &facts) == 0, "%s", path);
+	close(fd);
+	free(path);
+	return WAL_HEADER + (off_t)facts.frames * WAL_FRAME;
+}
+
+void jf_foreign_sql(struct jf *f, const char *sql)
+{
+	char *path = jf_path(f, "settle.db"), *problem = NULL;
+	sqlite3 *db;
+
+	mkdir(f->dir, 0700);
+	NEED(sqlite3_open(path, &db) == SQLITE_OK, "%s", sqlite3_errmsg(db));
+	NEED(sqlite3_exec(db, sql, NULL, NULL, &problem) == SQLITE_OK, "%s", problem);
+	NEED(sqlite3_close(db) == SQLITE_OK, "%s is not closed", path);
+	free(path);
 }
 
 int64_t jf_count(struct jf *f, const char *sql)

@@ -54,6 +54,10 @@ bool jf_has(struct jf *f, const char *gid);
 
 /* Runs SQL on the file, on a connection of its own; what a SELECT counts. */
 void jf_sql(struct jf *f, const char *sql);
+/* Where what SQLite would read of the log ends. */
+off_t jf_log_end(struct jf *f);
+/* The same as anybody's program does it, on a file that may not be there yet. */
+void jf_foreign_sql(struct jf *f, const char *sql);
 int64_t jf_count(struct jf *f, const char *sql);
 /* Puts lines `from` to `to` of a history, {"line":n} at 1,000,000 + n, and commits. */
 void jf_put_events(struct jf *f, uint64_t seq, uint64_t from, uint64_t to);

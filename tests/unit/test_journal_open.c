@@ -2,6 +2,7 @@
  * a start replays, and how an older schema becomes a new one. */
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
+#include "coordinator/journal_file.h"
 #include "coordinator/journal_schema.h"
 #include "tests/lib/harness.h"
 #include "tests/lib/journal_fixture.h"
@@ -24,19 +25,6 @@ static void setup(void)
 static void teardown(void)
 {
 	jf_fini(&f);
-}
-
-/* Runs SQL on the closed journal's file, or on a file made for it. */
-static void with_sql(const char *sql)
-{
-	char *path = jf_path(&f, "settle.db"), *problem = NULL;
-	sqlite3 *db;
-
-	mkdir(f.dir, 0700);
-	ck_assert_int_eq(sqlite3_open(path, &db), SQLITE_OK);
-	ck_assert_msg(sqlite3_exec(db, sql, NULL, NULL, &problem) == SQLITE_OK, "%s", problem);
-	ck_assert_int_eq(sqlite3_close(db), SQLITE_OK);
-	free(path);
 }
 
 static void write_file(const char *name, const char *text)
@@ -118,9 +106,9 @@ START_TEST(journal_of_another_cluster_is_refused)
 {
 	jf_open(&f);
 	jf_close(&f);
-	with_sql("UPDATE meta SET value = 'other' WHERE key = 'cluster'");
+	jf_sql(&f, "UPDATE meta SET value = 'other' WHERE key = 'cluster'");
 	jf_refused(&f, RC_CONFLICT, "\"other\"");
-	with_sql("UPDATE meta SET value = 'test' WHERE key = 'cluster'");
+	jf_sql(&f, "UPDATE meta SET value = 'test' WHERE key = 'cluster'");
 	jf_open(&f);
 	ck_assert_uint_eq(journal_epoch(f.j), 2);
 }
@@ -130,9 +118,9 @@ START_TEST(journal_of_a_newer_program_is_refused_and_left_alone)
 {
 	jf_open(&f);
 	jf_close(&f);
-	with_sql("PRAGMA user_version=99");
+	jf_sql(&f, "PRAGMA user_version=99");
 	jf_refused(&f, RC_CONFLICT, "schema version 99");
-	with_sql("PRAGMA user_version=2");
+	jf_sql(&f, "PRAGMA user_version=3");
 	jf_open(&f);
 	ck_assert_uint_eq(journal_epoch(f.j), 2);
 }
@@ -155,9 +143,9 @@ END_TEST
 
 START_TEST(database_of_somebody_else_is_refused)
 {
-	with_sql("CREATE TABLE t(x)");
+	jf_foreign_sql(&f, "CREATE TABLE t(x)");
 	jf_refused(&f, RC_INVALID, "not a journal of Settle");
-	with_sql("DROP TABLE t; PRAGMA application_id=7");
+	jf_foreign_sql(&f, "DROP TABLE t; PRAGMA application_id=7");
 	jf_refused(&f, RC_INVALID, "not a journal of Settle");
 }
 END_TEST
@@ -263,14 +251,14 @@ START_TEST(damaged_rows_are_refused_at_replay)
 
 	fill();
 	for (size_t i = 0; i < sizeof damage / sizeof damage[0]; i++) {
-		with_sql(damage[i]);
+		jf_sql(&f, damage[i]);
 		jf_open_only(&f);
 		ck_assert_int_eq(journal_replay(f.j, take_workflow, take_resource, take, &n, &err),
 				 RC_INVALID);
 		ck_assert_ptr_nonnull(strstr(err.text, "damaged"));
 		jf_close(&f);
 	}
-	with_sql("DROP TABLE resource");
+	jf_sql(&f, "DROP TABLE resource");
 	jf_refused(&f, RC_INVALID, "resource");
 }
 END_TEST
@@ -408,12 +396,14 @@ START_TEST(upgrade_runs_the_missing_steps_each_whole_or_not_at_all)
 	};
 	static const char *const bad[] = {"", "", "INSERT INTO t VALUES(8, 9); CREATE TABLE t(x)"};
 	char *path = jf_path(&f, "settle.db");
+	enum file_kind kind;
 	struct err err = {0};
 	int64_t n;
 	sqlite3 *db;
 
 	mkdir(f.dir, 0700);
-	ck_assert_int_eq(db_check_file(path, &err), RC_OK);
+	ck_assert_int_eq(file_check(path, &kind, &err), RC_OK);
+	ck_assert_int_eq(kind, FILE_NEW);
 	ck_assert_int_eq(db_open(path, &db, &err), RC_OK);
 	ck_assert_int_eq(schema_upgrade(db, good, 0, 1, &err), RC_OK);
 	ck_assert_int_eq(db_exec(db, "INSERT INTO t VALUES(7)", &err), RC_OK);

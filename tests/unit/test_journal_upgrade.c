@@ -30,14 +30,8 @@ static struct jf f;
 
 static void setup(void)
 {
-	char *path;
-
 	jf_init(&f);
-	path = jf_path(&f, "settle.db");
-	mkdir(f.dir, 0700);
-	file_write(path, "");
-	jf_sql(&f, version_1);
-	free(path);
+	jf_foreign_sql(&f, version_1);
 }
 
 static void teardown(void)
@@ -62,7 +56,7 @@ static void old_row(const char *gid, uint64_t seq, enum txn_state state)
 			 ", 41, '%s', 'transfer',"
 			 " NULL, zeroblob(32), x'%s')",
 			 seq, (int)state, seq + 5, gid, hex);
-	jf_sql(&f, sql);
+	jf_foreign_sql(&f, sql);
 	free(sql);
 	free(hex);
 	free(detail);

@@ -1,0 +1,39 @@
+/* seal_vfs.h - SQLite files whose pages are sealed (base/seal.h): a layer between SQLite and the
+ * VFS that is the default when seal_vfs is called.
+ *
+ * Rule: no page of a database, and no page of its log, reaches SQLite unless its checksum is
+ * right.  A page is sealed when it is written into the database; in the log SQLite's own
+ * checksums guard it, which SQLite looks at only after a crash and this layer each time that
+ * a page is read.  For that, connections must not write pages of a transaction before its
+ * end (PRAGMA cache_spill=OFF).  A wrong page is SQLITE_IOERR_DATA, and seal_vfs_problem says
+ * which.
+ *
+ * Page 1 carries a note, and all pages that SQLite reads, and so most that it writes into its
+ * log, the same one without its lowest bit.  What it means is the caller's.
+ *
+ * Another program that reads the file is not disturbed.  One that writes pages into it leaves
+ * them without a checksum.
+ * Thread: any; a connection's files are its thread's. */
+#ifndef BASE_SEAL_VFS_H
+#define BASE_SEAL_VFS_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+/* The name to open databases with.  An empty file becomes a sealed one if the connection
+ * reserves SEAL_RESERVED bytes (seal_vfs_reserve) before it makes anything.  With "unsealed=1" in
+ * its URI, a file that has no checksums is read and written as it is. NULL: no memory. */
+const char *seal_vfs(void);
+
+/* For what is made or VACUUMed INTO by this connection; a code of SQLite. */
+int seal_vfs_reserve(sqlite3 *db);
+
+/* The note that page 1 had when the connection was opened (0 in a new file), or that was set
+ * since.  It is written with page 1, when that is written next. */
+uint64_t seal_vfs_note(sqlite3 *db);
+void seal_vfs_set_note(sqlite3 *db, uint64_t note);
+
+/* What was wrong with the last page that this thread was refused. */
+const char *seal_vfs_problem(void);
+
+#endif

@@ -1,0 +1,54 @@
+/* wal.h - SQLite's write-ahead log as bytes (sqlite.org/fileformat2.html, "The Write-Ahead
+ * Log"), for pages of SEAL_PAGE bytes.
+ *
+ * A header of 32 bytes, then frames: a head of 24 bytes and a page.  Each frame's checksum
+ * covers its page, the first 8 bytes of its head, and by way of the checksum before it all
+ * that comes earlier.  SQLite reads up to the first frame that is not right and takes the
+ * rest for the torn end of the last transaction.  If it is not, transactions that were
+ * reported durable are lost without a word: wal_scan tells one from the other.
+ * Thread: no shared state; any thread. */
+#ifndef BASE_WAL_H
+#define BASE_WAL_H
+
+#include "base/seal.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	WAL_HEADER = 32,
+	WAL_HEAD = 24, /* of a frame */
+	WAL_FRAME = WAL_HEAD + SEAL_PAGE,
+	/* Our logs are made longer by so much at a time (base/seal_vfs.h), so that one that
+	 * was cut short is noticed. */
+	WAL_PIECE = 1 << 20,
+};
+
+/* True if the frame's checksum follows from `before`: the 8 bytes of the checksum of the
+ * frame before it, or of the header. */
+bool wal_frame_follows(const unsigned char *before, const unsigned char *frame, bool big_endian);
+
+/* How checksums are made on this machine. */
+bool wal_here_big_endian(void);
+
+struct wal_facts {
+	bool header;      /* it has one that is right: else nothing of it counts */
+	bool page_1;      /* page 1 is in it */
+	uint64_t frames;  /* that SQLite will take */
+	uint64_t commits; /* among them */
+	char damage[160]; /* what cannot come of a crash; "" if nothing */
+};
+
+/* Looks through a log of `size` bytes. `id`: the note that its pages must have, unless they
+ * have none (0: any).  Reads once, a frame at a time; RC_IO is the return of -1, with errno.
+ *
+ * Damage is
+ *   - a frame that is right but for one bit, or but for its salts: a torn write is not so;
+ *   - a frame that is not right, followed by frames that were written after a later commit:
+ *     each commit is synced before the next transaction is written;
+ *   - a page with another's note.
+ * Not seen is what looks as if the last transaction had not been written whole. */
+int wal_scan(int fd, off_t size, uint64_t id, struct wal_facts *out);
+
+#endif
