@@ -2,6 +2,8 @@
 #include "adapters/ledger_db.h"
 
 #include "base/mem.h"
+#include "base/seal_vfs.h"
+#include "base/wal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -17,7 +19,8 @@
 
 enum {
 	APPLICATION_ID = 0x53746c67, /* "Stlg": whose file this is, for file(1) and for us */
-	FORMAT = 1,                  /* user_version */
+	FORMAT = 2,                  /* user_version: each page has a checksum */
+	FORMAT_UNSEALED = 1,         /* before 0.2: none has */
 	PRUNE_ROWS = 4000,           /* in one transaction, so that nobody waits long for it */
 };
 
@@ -97,9 +100,22 @@ void ledger_copy_fini(struct ledger_copy *copy)
 
 /* ---- failures ---- */
 
+static enum rc damaged(const struct ledger_db *l, const char *how, struct err *err)
+{
+	return err_set(err, RC_IO,
+		       "state file %s is damaged (%s): see \"A damaged state file\" in "
+		       "docs/operations.md first",
+		       l->path, how);
+}
+
 static enum rc fail(const struct ledger_db *l, struct err *err)
 {
 	const int code = sqlite3_extended_errcode(l->db);
+
+	if (code == SQLITE_IOERR_DATA || (code & 0xff) == SQLITE_CORRUPT)
+		return damaged(
+			l, code == SQLITE_IOERR_DATA ? seal_vfs_problem() : sqlite3_errmsg(l->db),
+			err);
 
 	if ((code & 0xff) == SQLITE_BUSY)
 		return err_set(err, RC_IO,
@@ -169,7 +185,8 @@ static enum rc set_up(const struct ledger_db *l, struct err *err)
 	sqlite3_stmt *mode = NULL;
 	bool wal;
 
-	if (exec(l, "PRAGMA locking_mode = EXCLUSIVE", err) != RC_OK)
+	if (exec(l, "PRAGMA locking_mode = EXCLUSIVE", err) != RC_OK ||
+	    exec(l, "PRAGMA cache_spill = OFF", err) != RC_OK) /* see base/seal_vfs.h */
 		return RC_IO;
 	if (sqlite3_prepare_v2(l->db, "PRAGMA journal_mode = WAL", -1, &mode, NULL) != SQLITE_OK)
 		return fail(l, err);
@@ -226,11 +243,27 @@ static enum rc check_kind(const struct ledger_db *l, bool *empty, struct err *er
 		return RC_OK;
 	if (application != APPLICATION_ID)
 		return not_ours(l, err);
-	if (format != FORMAT)
+	if (format > 0 && format <= FORMAT && (format == FORMAT) != seal_vfs_sealed(l->db))
+		return damaged(l, "its header", err);
+	if (format != FORMAT && format != FORMAT_UNSEALED)
 		return err_set(err, RC_IO,
 			       "state file %s has format %" PRId64 ", this program knows %d",
 			       l->path, format, (int)FORMAT);
 	return RC_OK;
+}
+
+/* SQLite would drop what follows a frame that is not right.  What is refused stays as it is. */
+static enum rc check_log(const struct ledger_db *l, struct err *err)
+{
+	struct wal_facts facts;
+
+	if (wal_scan_of(l->path, 0, &facts) != 0)
+		snprintf(facts.damage, sizeof facts.damage, "its log: %s", strerror(errno));
+	if (facts.damage[0] == '\0')
+		return RC_OK;
+	damaged(l, facts.damage, err);
+	sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+	return RC_IO;
 }
 
 /* Locks, checks, makes what is missing, and writes once, so that a disk that takes
@@ -242,7 +275,7 @@ static enum rc take(const struct ledger_db *l, const char *cluster, const char *
 	bool empty;
 
 	if (check_kind(l, &empty, err) != RC_OK || set_up(l, err) != RC_OK ||
-	    exec(l, sql[BEGIN], err) != RC_OK)
+	    exec(l, sql[BEGIN], err) != RC_OK || check_log(l, err) != RC_OK)
 		return RC_IO;
 	if (check_kind(l, &empty, err) != RC_OK ||
 	    (empty && make_tables(l, cluster, resource, err) != RC_OK) ||
@@ -264,8 +297,7 @@ enum rc ledger_db_open(const char *path, const char *cluster, const char *resour
 		return RC_IO;
 	l = mem_new(1, sizeof *l);
 	l->path = mem_dup(path);
-	if (sqlite3_open_v2(path, &l->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) !=
-	    SQLITE_OK)
+	if (seal_vfs_open(path, SEAL_AS_FOUND, &l->db) != SQLITE_OK)
 		fail(l, err);
 	else if (take(l, cluster, resource, err) == RC_OK)
 		*db = l;

@@ -3,6 +3,7 @@
  * Only databases and their logs have files of ours, with the system's behind; the others
  * (rollback journals, temporary files) are the system's. */
 #include "base/seal_vfs.h"
+#include "base/mem.h"
 #include "base/seal.h"
 #include "base/wal.h"
 
@@ -31,7 +32,7 @@ struct file {
 	bool log;
 	uint64_t note;
 	sqlite3_int64 room; /* a log's: its size, if a multiple of WAL_PIECE; else 0 */
-	_Alignas(8) unsigned char scratch[WAL_FRAME];
+	_Alignas(8) unsigned char scratch[2 * WAL_FRAME];
 };
 
 static _Thread_local char problem[120];
@@ -123,21 +124,20 @@ static int write_page(sqlite3_file *base, const void *data, int n, sqlite3_int64
 
 /* ---- a log ---- */
 
-/* The page of a frame, if its checksum follows from that of the frame before it. */
+/* The page of a frame, if its checksum follows from that of the frame before it: which is read
+ * as well, since that is cheaper than to read its head alone. */
 static int read_frame(sqlite3_file *base, void *to, sqlite3_int64 at)
 {
 	struct file *f = ours(base);
 	const sqlite3_int64 head = at - WAL_HEAD, number = (head - WAL_HEADER) / WAL_FRAME + 1;
-	unsigned char before[8];
-	int rc = inner_read(base, before, sizeof before,
-			    number == 1 ? WAL_HEADER - 8 : head - WAL_FRAME + WAL_HEAD - 8);
+	const int before = number == 1 ? WAL_HEADER : WAL_FRAME;
+	const unsigned char *sums = f->scratch + (number == 1 ? WAL_HEADER : WAL_HEAD) - 8;
+	int rc = inner_read(base, f->scratch, before + WAL_FRAME, head - before);
 
-	if (rc == SQLITE_OK)
-		rc = inner_read(base, f->scratch, WAL_FRAME, head);
-	if (rc == SQLITE_OK && !wal_frame_follows(before, f->scratch, wal_here_big_endian()))
+	if (rc == SQLITE_OK && !wal_frame_follows(sums, f->scratch + before, wal_here_big_endian()))
 		rc = damaged("frame of the log", number);
 	if (rc == SQLITE_OK)
-		memcpy(to, f->scratch + WAL_HEAD, SEAL_PAGE);
+		memcpy(to, f->scratch + before + WAL_HEAD, SEAL_PAGE);
 	return rc;
 }
 
@@ -279,20 +279,30 @@ static const sqlite3_io_methods methods = {
 	.xShmUnmap = on_shm_unmap,
 };
 
-/* A page 1 that is not right is told of when SQLite reads it. */
-static void learn_note(sqlite3_file *base)
+/* How the URI wants the file to be taken; what page 1 says in its note.  (That page 1 is not
+ * right is told when SQLite reads it.) */
+static int look_at(sqlite3_file *base, sqlite3_filename name)
 {
 	struct file *f = ours(base);
+	const int how = (int)sqlite3_uri_int64(name, "seal", SEAL_YES);
+	sqlite3_int64 size = 0;
+	int rc = on_size(base, &size);
 
-	if (inner_read(base, f->scratch, SEAL_PAGE, 0) == SQLITE_OK && seal_check(f->scratch, 1))
+	f->pages = size == 0 || how != SEAL_NO;
+	if (rc != SQLITE_OK || size == 0)
+		return rc;
+	rc = inner_read(base, f->scratch, SEAL_PAGE, 0);
+	if (rc == SQLITE_OK && seal_check(f->scratch, 1))
 		f->note = seal_note(f->scratch);
+	if (how == SEAL_AS_FOUND)
+		f->pages = f->scratch[RESERVED_AT] == SEAL_RESERVED;
+	return rc == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : rc;
 }
 
 static int on_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *base, int flags, int *out)
 {
 	sqlite3_vfs *system = ((struct layer *)(void *)vfs)->system;
 	struct file *f = ours(base);
-	sqlite3_int64 size = 0;
 	int rc;
 
 	if ((flags & (SQLITE_OPEN_MAIN_DB | SQLITE_OPEN_WAL)) == 0)
@@ -305,10 +315,7 @@ static int on_open(sqlite3_vfs *vfs, sqlite3_filename name, sqlite3_file *base, 
 	f->log = (flags & SQLITE_OPEN_WAL) != 0;
 	if (f->log)
 		return SQLITE_OK;
-	rc = on_size(base, &size);
-	f->pages = size == 0 || !sqlite3_uri_boolean(name, "unsealed", 0);
-	if (f->pages && size > 0)
-		learn_note(base);
+	rc = look_at(base, name);
 	if (rc != SQLITE_OK) {
 		on_close(base);
 		base->pMethods = NULL;
@@ -338,7 +345,8 @@ static struct layer *layer_over(sqlite3_vfs *system, const char *name)
 	return l;
 }
 
-const char *seal_vfs(void)
+/* The one over the VFS that is the default now; NULL for want of memory. */
+static const char *layer_name(void)
 {
 	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	sqlite3_vfs *system = sqlite3_vfs_find(NULL), *vfs;
@@ -358,6 +366,42 @@ const char *seal_vfs(void)
 	return vfs != NULL ? vfs->zName : NULL;
 }
 
+/* ---- connections ---- */
+
+/* A path as SQLite's URIs have it. */
+static char *uri_of(const char *path, enum seal_how how)
+{
+	char *uri = mem_new(strlen(path) * 3 + 32, 1), *to = uri;
+
+	to += sprintf(to, "file:");
+	for (; *path != '\0'; path++) {
+		if (strchr("%?#", *path) != NULL)
+			to += sprintf(to, "%%%02x", (unsigned)(unsigned char)*path);
+		else
+			*to++ = *path;
+	}
+	sprintf(to, "?seal=%d", (int)how);
+	return uri;
+}
+
+int seal_vfs_open(const char *path, enum seal_how how, sqlite3 **db)
+{
+	const char *layer = layer_name();
+	char *uri;
+	int rc, bytes = SEAL_RESERVED;
+
+	*db = NULL;
+	if (layer == NULL)
+		return SQLITE_NOMEM;
+	uri = uri_of(path, how);
+	rc = sqlite3_open_v2(uri, db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_URI,
+			     layer);
+	free(uri);
+	if (rc == SQLITE_OK) /* says no where there are pages already */
+		sqlite3_file_control(*db, "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+	return rc;
+}
+
 static struct file *file_of(sqlite3 *db)
 {
 	sqlite3_file *f = NULL;
@@ -368,11 +412,11 @@ static struct file *file_of(sqlite3 *db)
 	return ours(f);
 }
 
-int seal_vfs_reserve(sqlite3 *db)
+bool seal_vfs_sealed(sqlite3 *db)
 {
-	int bytes = SEAL_RESERVED;
+	const struct file *f = file_of(db);
 
-	return sqlite3_file_control(db, "main", SQLITE_FCNTL_RESERVE_BYTES, &bytes);
+	return f != NULL && f->pages;
 }
 
 uint64_t seal_vfs_note(sqlite3 *db)

@@ -1,5 +1,5 @@
 /* seal_vfs.h - SQLite files whose pages are sealed (base/seal.h): a layer between SQLite and the
- * VFS that is the default when seal_vfs is called.
+ * VFS that is the default when a database is opened.
  *
  * Rule: no page of a database, and no page of its log, reaches SQLite unless its checksum is
  * right.  A page is sealed when it is written into the database; in the log SQLite's own
@@ -18,15 +18,21 @@
 #define BASE_SEAL_VFS_H
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
-/* The name to open databases with.  An empty file becomes a sealed one if the connection
- * reserves SEAL_RESERVED bytes (seal_vfs_reserve) before it makes anything.  With "unsealed=1" in
- * its URI, a file that has no checksums is read and written as it is. NULL: no memory. */
-const char *seal_vfs(void);
+enum seal_how {
+	SEAL_YES,      /* every page must have its checksum */
+	SEAL_NO,       /* pages are read and written as they are */
+	SEAL_AS_FOUND, /* SEAL_YES if the file's header says that there is room for checksums */
+};
 
-/* For what is made or VACUUMed INTO by this connection; a code of SQLite. */
-int seal_vfs_reserve(sqlite3 *db);
+/* Opens the file, which is there, to read and write, without a mutex.  An empty one becomes a
+ * sealed one in any case, and so does what is VACUUMed INTO.  A code of SQLite; `*db` as by
+ * sqlite3_open_v2. */
+int seal_vfs_open(const char *path, enum seal_how how, sqlite3 **db);
+/* Whether the pages of the database are sealed. */
+bool seal_vfs_sealed(sqlite3 *db);
 
 /* The note that page 1 had when the connection was opened (0 in a new file), or that was set
  * since.  It is written with page 1, when that is written next. */

@@ -4,10 +4,13 @@
  * number that depends only on the word's place.  So whether one flipped bit explains a wrong
  * checksum is found by going once over the places, not by trying all bits. */
 #include "base/wal.h"
+#include "base/mem.h"
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,11 +21,18 @@ enum {
 	SUMS_AT = 16,
 	HEADER_SALTS_AT = 16,
 	HEADER_SUMS_AT = 24,
+	QUARTERS = 4,
+	QUARTER = SEAL_PAGE / QUARTERS,
 };
 
 struct sums {
 	uint32_t a, b;
 };
+
+bool wal_here_big_endian(void)
+{
+	return be32toh(1) == 1;
+}
 
 static uint32_t big(const unsigned char *p)
 {
@@ -54,11 +64,45 @@ static struct sums add(struct sums s, const unsigned char *p, size_t size, bool 
 	return s;
 }
 
+/* What a quarter of a page makes of the sums before it, apart from its own: a' = a + b and
+ * b' = a + 2 b, 128 times (by Fibonacci's numbers 255 to 257, modulo 2^32). */
+static struct sums after_quarter(struct sums s)
+{
+	const uint32_t f255 = 0x6b77ee2, f256 = 0xa2592c3b, f257 = 0xa910ab1d;
+
+	return (struct sums){f255 * s.a + f256 * s.b, f256 * s.a + f257 * s.b};
+}
+
+/* Each step waits for the one before; so the quarters are summed side by side. */
+static struct sums page_sums(struct sums s, const unsigned char *page)
+{
+	struct sums q[QUARTERS] = {s};
+
+	for (int at = 0; at < QUARTER; at += 8) {
+		for (int i = 0; i < QUARTERS; i++) {
+			uint32_t pair[2];
+
+			memcpy(pair, page + i * QUARTER + at, sizeof pair);
+			q[i].a += pair[0] + q[i].b;
+			q[i].b += pair[1] + q[i].a;
+		}
+	}
+	s = q[0];
+	for (int i = 1; i < QUARTERS; i++) {
+		s = after_quarter(s);
+		s.a += q[i].a;
+		s.b += q[i].b;
+	}
+	return s;
+}
+
 static struct sums frame_sums(const unsigned char *before, const unsigned char *frame,
 			      bool big_endian)
 {
 	const struct sums head = add(sums_at(before), frame, 8, big_endian);
 
+	if (big_endian == wal_here_big_endian())
+		return page_sums(head, frame + WAL_HEAD);
 	return add(head, frame + WAL_HEAD, SEAL_PAGE, big_endian);
 }
 
@@ -70,11 +114,6 @@ static bool same(struct sums x, struct sums y)
 bool wal_frame_follows(const unsigned char *before, const unsigned char *frame, bool big_endian)
 {
 	return same(frame_sums(before, frame, big_endian), sums_at(frame + SUMS_AT));
-}
-
-bool wal_here_big_endian(void)
-{
-	return be32toh(1) == 1;
 }
 
 /* ---- one bit ---- */
@@ -123,6 +162,7 @@ struct scan {
 	unsigned char before[8]; /* the checksum that the next frame follows */
 	uint64_t bad;            /* the first frame that is not right; 0: none yet */
 	bool committed;          /* a commit stands at it or after it */
+	uint32_t page;           /* of the last frame of an unfinished transaction; or 0 */
 };
 
 static bool header_ok(const unsigned char *h, bool *big_endian)
@@ -140,6 +180,7 @@ static void good_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 	s->out->frames++;
 	s->out->page_1 = s->out->page_1 || big(frame) == 1;
 	s->out->commits += big(frame + 4) != 0;
+	s->page = big(frame + 4) != 0 ? 0 : big(frame);
 	memcpy(s->before, frame + SUMS_AT, sizeof s->before);
 	if (s->id != 0 && note != 0 && note != s->id)
 		snprintf(s->out->damage, sizeof s->out->damage,
@@ -155,23 +196,26 @@ static void first_bad_frame(struct scan *s, uint64_t n, const unsigned char *fra
 
 	s->bad = n;
 	s->committed = ours && big(frame + 4) != 0;
-	if (follows ||
-	    (ours && one_bit_off(stored, frame_sums(s->before, frame, s->big_endian))))
+	if (follows || (ours && one_bit_off(stored, frame_sums(s->before, frame, s->big_endian))))
 		snprintf(s->out->damage, sizeof s->out->damage,
 			 "a bit of its log (-wal) is wrong, in frame %llu", (unsigned long long)n);
 }
 
-/* Only the head of `frame` is looked at. */
+/* Only the head of `frame` is looked at.  SQLite writes a transaction's pages by their numbers:
+ * where these do not grow, another transaction begins, also if the mark of the last one's end
+ * was lost.  (Unless it ran out of memory for them: our connections do not, see seal_vfs.h.) */
 static void later_frame(struct scan *s, const unsigned char *frame)
 {
 	if (memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) != 0)
 		return; /* left over from before the log was begun anew */
-	if (s->committed)
-		snprintf(s->out->damage, sizeof s->out->damage,
-			 "frame %llu of its log (-wal) is wrong, and transactions that were durable "
-			 "come after it",
-			 (unsigned long long)s->bad);
+	if (s->committed || (s->id != 0 && big(frame) <= s->page))
+		snprintf(
+			s->out->damage, sizeof s->out->damage,
+			"frame %llu of its log (-wal) is wrong, and transactions that were durable "
+			"come after it",
+			(unsigned long long)s->bad);
 	s->committed = s->committed || big(frame + 4) != 0;
+	s->page = big(frame);
 }
 
 static void look_at(struct scan *s, uint64_t n, const unsigned char *frame)
@@ -216,4 +260,21 @@ int wal_scan(int fd, off_t size, uint64_t id, struct wal_facts *out)
 			later_frame(&s, frame);
 	}
 	return 0;
+}
+
+int wal_scan_of(const char *path, uint64_t id, struct wal_facts *out)
+{
+	char *name = mem_printf("%s-wal", path);
+	const int fd = open(name, O_RDONLY | O_CLOEXEC);
+	int rc = -1, why = errno;
+
+	free(name);
+	memset(out, 0, sizeof *out);
+	if (fd < 0)
+		return why == ENOENT ? 0 : -1;
+	rc = wal_scan(fd, lseek(fd, 0, SEEK_END), id, out);
+	why = errno;
+	close(fd);
+	errno = why;
+	return rc;
 }

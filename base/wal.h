@@ -48,7 +48,11 @@ struct wal_facts {
  *   - a frame that is not right, followed by frames that were written after a later commit:
  *     each commit is synced before the next transaction is written;
  *   - a page with another's note.
- * Not seen is what looks as if the last transaction had not been written whole. */
+ * Not seen is what looks as if the last transaction had not been written whole: more than one
+ * wrong bit in it, or, together with it, the head of the last frame of the one before. */
 int wal_scan(int fd, off_t size, uint64_t id, struct wal_facts *out);
+
+/* The same for the log of the database at `path`; one that is not there has no facts. */
+int wal_scan_of(const char *path, uint64_t id, struct wal_facts *out);
 
 #endif

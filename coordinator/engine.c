@@ -72,8 +72,8 @@ void engine_free(struct engine *e)
 static enum rc damaged(const struct record *r, const char *how, struct err *err)
 {
 	return err_set(err, RC_INVALID,
-		       "the journal is damaged: transaction %s %s; restore the data directory from "
-		       "a backup",
+		       "the journal is damaged: transaction %s %s: see \"A damaged journal\" in "
+		       "docs/journal.md before you do anything else",
 		       r->gid, how);
 }
 

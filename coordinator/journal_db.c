@@ -5,7 +5,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -48,24 +47,7 @@ enum rc db_fail(sqlite3 *db, const char *what, struct err *err)
 		       sqlite3_extended_errcode(db), what);
 }
 
-/* A path as SQLite's URIs have it. */
-static char *uri_of(const char *path)
-{
-	char *uri = mem_new(strlen(path) * 3 + 32, 1), *to = uri;
-
-	to += sprintf(to, "file:");
-	for (; *path != '\0'; path++) {
-		if (strchr("%?#", *path) != NULL)
-			to += sprintf(to, "%%%02x", (unsigned)(unsigned char)*path);
-		else
-			*to++ = *path;
-	}
-	strcpy(to, "?unsealed=1");
-	return uri;
-}
-
-static enum rc open_name(const char *name, const char *path, int flags, sqlite3 **out,
-			 struct err *err)
+static enum rc open_as(const char *path, enum seal_how how, sqlite3 **out, struct err *err)
 {
 	/* cell_size_check finds damaged pages when they are read, not later; defensive
 	 * and trusted_schema are for a file that somebody meddled with.  Overwritten
@@ -78,8 +60,7 @@ static enum rc open_name(const char *name, const char *path, int flags, sqlite3 
 	enum rc rc = RC_OK;
 
 	*out = NULL;
-	if (sqlite3_open_v2(name, &db, flags | SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-			    seal_vfs()) != SQLITE_OK)
+	if (seal_vfs_open(path, how, &db) != SQLITE_OK)
 		rc = err_set(err, RC_IO, "%s: cannot be opened: %s", path,
 			     db != NULL ? sqlite3_errmsg(db) : "no memory");
 	if (rc == RC_OK) {
@@ -87,7 +68,6 @@ static enum rc open_name(const char *name, const char *path, int flags, sqlite3 
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 		/* The log stays where it is unless the journal was closed in order. */
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
-		seal_vfs_reserve(db); /* says no where there are pages already */
 		rc = db_exec(db, settings, err);
 	}
 	if (rc != RC_OK) {
@@ -100,16 +80,12 @@ static enum rc open_name(const char *name, const char *path, int flags, sqlite3 
 
 enum rc db_open(const char *path, sqlite3 **out, struct err *err)
 {
-	return open_name(path, path, 0, out, err);
+	return open_as(path, SEAL_YES, out, err);
 }
 
 enum rc db_open_unsealed(const char *path, sqlite3 **out, struct err *err)
 {
-	char *uri = uri_of(path);
-	const enum rc rc = open_name(uri, path, SQLITE_OPEN_URI, out, err);
-
-	free(uri);
-	return rc;
+	return open_as(path, SEAL_NO, out, err);
 }
 
 void db_close(sqlite3 *db)

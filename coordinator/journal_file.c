@@ -61,16 +61,10 @@ static off_t size_of(const char *path, const char *suffix)
 static enum rc scan_log(const struct look *l, struct wal_facts *facts, struct err *err)
 {
 	const uint64_t number = l->sealed ? l->note & ~(uint64_t)MARK_OPEN : 0;
-	char *name = mem_printf("%s-wal", l->path);
-	const int fd = open(name, O_RDONLY | O_CLOEXEC);
-	enum rc rc = RC_OK;
 
-	if (fd < 0 || wal_scan(fd, l->log, number, facts) != 0)
-		rc = err_set(err, RC_IO, "%s: cannot be read: %s", name, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	free(name);
-	return rc;
+	if (wal_scan_of(l->path, number, facts) != 0)
+		return err_set(err, RC_IO, "%s-wal: cannot be read: %s", l->path, strerror(errno));
+	return RC_OK;
 }
 
 /* While the journal is open its log has a header, which is written and synced before all that
@@ -115,8 +109,7 @@ static enum rc check_log(const struct look *l, struct err *err)
 static enum rc check_size(const struct look *l, struct err *err)
 {
 	const unsigned char *h = l->page;
-	const uint32_t bytes = big_endian(h + PAGE_SIZE_AT, 2),
-		       pages = big_endian(h + PAGES_AT, 4);
+	const uint32_t bytes = big_endian(h + PAGE_SIZE_AT, 2), pages = big_endian(h + PAGES_AT, 4);
 	const off_t want = (off_t)(bytes == 1 ? 65536 : bytes) * (off_t)pages;
 
 	if (l->log > WAL_HEADER || l->rollback > 0 ||
@@ -171,17 +164,18 @@ static enum rc check_kind(const struct look *l, enum file_kind *kind, struct err
 		return room ? db_damaged(err, l->path, "its header") : not_ours(l, err);
 	if (version == JOURNAL_VERSION)
 		return check_sealed(l, err);
-	if (version > 0 && (version < JOURNAL_VERSION ? !room
-						      : version == JOURNAL_TAKE_OVER + JOURNAL_VERSION)) {
+	if (version > 0 &&
+	    (version < JOURNAL_VERSION ? !room : version == JOURNAL_TAKE_OVER + JOURNAL_VERSION)) {
 		*kind = FILE_UNSEALED;
 		return check_unsealed(l, err);
 	}
 	if (version > JOURNAL_VERSION && !l->sealed && room && l->log == 0)
-		return err_set(err, RC_CONFLICT,
-			       "%s: a newer Settle wrote it (schema version %lu, this program knows "
-			       "up to %d), or its header is damaged: use that version or a later one; "
-			       "if there is none, see \"A damaged journal\" in docs/journal.md",
-			       l->path, (unsigned long)version, JOURNAL_VERSION);
+		return err_set(
+			err, RC_CONFLICT,
+			"%s: a newer Settle wrote it (schema version %lu, this program knows "
+			"up to %d), or its header is damaged: use that version or a later one; "
+			"if there is none, see \"A damaged journal\" in docs/journal.md",
+			l->path, (unsigned long)version, JOURNAL_VERSION);
 	if (version > JOURNAL_VERSION)
 		return err_set(
 			err, RC_CONFLICT,
@@ -200,9 +194,10 @@ static enum rc check_open_file(struct look *l, enum file_kind *kind, struct err 
 	/* We make the schema before there is a log, so this is no crash of ours; and
 	 * SQLite would throw the log away and begin anew. */
 	if (l->size == 0)
-		return l->log > 0 ? db_damaged(err, l->path,
-					       "it is empty or missing, but its log (-wal) is there")
-				  : RC_OK;
+		return l->log > 0
+			       ? db_damaged(err, l->path,
+					    "it is empty or missing, but its log (-wal) is there")
+			       : RC_OK;
 	got = pread(l->fd, l->page, SEAL_PAGE, 0);
 	if (got < 0)
 		return err_set(err, RC_IO, "%s: cannot be read: %s", l->path, strerror(errno));
@@ -216,8 +211,8 @@ static enum rc check_open_file(struct look *l, enum file_kind *kind, struct err 
 			"journal of Settle",
 			l->path);
 	}
-	l->sealed = got == SEAL_PAGE && l->page[RESERVED_AT] == SEAL_RESERVED &&
-		    seal_check(l->page, 1);
+	l->sealed =
+		got == SEAL_PAGE && l->page[RESERVED_AT] == SEAL_RESERVED && seal_check(l->page, 1);
 	l->note = l->sealed ? seal_note(l->page) : 0;
 	return check_kind(l, kind, err);
 }

@@ -61,9 +61,9 @@ static bool still_ours(sqlite3 *db, uint64_t epoch)
 	int64_t now = 0;
 	struct err err;
 
-	return epoch == 0 || (db_number(db, "SELECT value FROM meta WHERE key = 'epoch'", &now,
-					&err) == RC_OK &&
-			      (uint64_t)now == epoch);
+	return epoch == 0 ||
+	       (db_number(db, "SELECT value FROM meta WHERE key = 'epoch'", &now, &err) == RC_OK &&
+		(uint64_t)now == epoch);
 }
 
 static enum rc clear(sqlite3 *db, uint64_t epoch, struct err *err)
@@ -88,7 +88,8 @@ void mark_closed(sqlite3 *db, uint64_t epoch)
 	bool whole;
 	struct err err;
 
-	if (copy_log(db, "FULL", &whole, &err) != RC_OK || !whole || clear(db, epoch, &err) != RC_OK)
+	if (copy_log(db, "FULL", &whole, &err) != RC_OK || !whole ||
+	    clear(db, epoch, &err) != RC_OK)
 		return;
 	seal_vfs_set_note(db, seal_vfs_note(db) & ~(uint64_t)MARK_OPEN);
 	if (copy_log(db, "TRUNCATE", &whole, &err) == RC_OK && whole)

@@ -33,6 +33,7 @@ struct coordinator {
 	struct settings settings;
 	uv_loop_t loop;
 	struct journal *journal;
+	bool journal_read; /* all of it that a start needs */
 	struct engine *engine;
 	struct link *agents;
 	struct rest *rest;
@@ -348,6 +349,7 @@ static enum rc coordinator_start(struct coordinator *c, struct err *err)
 	if ((rc = load_all(c, err)) != RC_OK)
 		return rc;
 	CRASH_POINT(replay_done);
+	c->journal_read = true;
 	journal_start(c->journal, &c->loop, on_durable, c);
 	if ((rc = link_open(&c->loop, c->settings.agents, &events, &c->agents, err)) != RC_OK ||
 	    (rc = listen_rest(c, err)) != RC_OK)
@@ -382,7 +384,10 @@ static int serve(struct coordinator *c)
 	coordinator_stop(c);
 	if (rc == RC_OK)
 		log_event(LOG_INFO, "settled-stopped", "pid=%ld", (long)getpid());
-	return rc == RC_OK ? EXIT_SUCCESS : rc == RC_INVALID ? EXIT_USAGE : EXIT_FAILURE;
+	if (rc == RC_OK)
+		return EXIT_SUCCESS;
+	/* A journal that is refused is not a matter of the configuration. */
+	return rc == RC_INVALID && c->journal_read ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 /* ---- the command line ---- */

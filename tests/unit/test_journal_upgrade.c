@@ -1,5 +1,6 @@
 /* test_journal_upgrade.c - the journal of an earlier program is read and goes on. */
 #include "base/mem.h"
+#include "tests/lib/bad_disk.h"
 #include "tests/lib/harness.h"
 #include "tests/lib/journal_fixture.h"
 
@@ -8,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* What version 1 made, word for word. */
 static const char version_1[] =
@@ -96,6 +98,19 @@ static void note_row(const struct record *r, void *arg)
 	strcat(strcat(arg, r->gid), " ");
 }
 
+static bool is_committing(const char *gid)
+{
+	struct record *r;
+	struct err err;
+	bool has;
+
+	f.port = journal_port(f.j);
+	ck_assert_msg(f.port.find(f.port.self, gid, &r, &err) == RC_OK, "%s", err.text);
+	has = r->state == TXN_COMMITTING;
+	record_free(r);
+	return has;
+}
+
 START_TEST(version_1_is_upgraded_with_all_that_it_holds)
 {
 	const struct list_query all = {.limit = 10};
@@ -144,6 +159,62 @@ START_TEST(upgraded_journal_takes_sagas_and_is_not_upgraded_again)
 }
 END_TEST
 
+/* The first write that fails is the first, the second, … of all that the upgrade makes; and each
+ * failure is got over by the next start. */
+static void upgrade_in_spite_of(enum bad_disk how)
+{
+	struct err err = {0};
+	int failed = 0;
+
+	old_row("committing", 10, TXN_COMMITTING);
+	for (int nth = 1; f.j == NULL; nth++) {
+		enum rc rc;
+
+		bad_disk_break(how, nth, true);
+		rc = journal_open(f.dir, "test", &f.j, &err);
+		ck_assert_msg(rc == RC_OK || rc == RC_IO, "%s: %s", rc_name(rc), err.text);
+		failed += bad_disk_mend();
+	}
+	ck_assert_int_gt(failed, 3);
+	ck_assert(is_committing("committing"));
+}
+
+START_TEST(upgrade_survives_a_disk_that_is_full_at_any_write)
+{
+	upgrade_in_spite_of(DISK_FULL);
+}
+END_TEST
+
+START_TEST(upgrade_survives_a_sync_that_fails)
+{
+	upgrade_in_spite_of(DISK_SYNC_FAILS);
+}
+END_TEST
+
+/* What a crash in the middle leaves. */
+START_TEST(half_of_an_upgrade_is_begun_anew)
+{
+	char *half = jf_path(&f, "settle.db.new");
+
+	old_row("committing", 10, TXN_COMMITTING);
+	file_write(half, "half a journal");
+	jf_open_only(&f);
+	ck_assert(is_committing("committing"));
+	ck_assert_int_ne(access(half, F_OK), 0);
+	free(half);
+}
+END_TEST
+
+START_TEST(damaged_journal_is_not_upgraded)
+{
+	old_row("g", 10, TXN_COMMITTING);
+	jf_foreign_sql(&f, "PRAGMA writable_schema=ON; UPDATE sqlite_schema SET rootpage = 3"
+			   " WHERE name = 'txn_state'");
+	jf_refused(&f, RC_INVALID, "damaged");
+	jf_refused(&f, RC_INVALID, "docs/journal.md");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("journal_upgrade");
@@ -153,6 +224,10 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, version_1_is_upgraded_with_all_that_it_holds);
 	tcase_add_test(tc, upgraded_journal_takes_sagas_and_is_not_upgraded_again);
+	tcase_add_test(tc, upgrade_survives_a_disk_that_is_full_at_any_write);
+	tcase_add_test(tc, upgrade_survives_a_sync_that_fails);
+	tcase_add_test(tc, half_of_an_upgrade_is_begun_anew);
+	tcase_add_test(tc, damaged_journal_is_not_upgraded);
 	suite_add_tcase(suite, tc);
-	return suite_run(suite, NULL, NULL);
+	return suite_run(suite, bad_disk_install, NULL);
 }

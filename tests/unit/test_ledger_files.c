@@ -2,6 +2,7 @@
 #include "tests/lib/ledger_desk.h"
 
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,11 +73,108 @@ START_TEST(file_of_another_is_left_alone)
 	expect_problem(path, "tables", "belongs to resource seats of cluster test");
 	desk_alter(path, "PRAGMA user_version = 99");
 	expect_problem(path, "seats", "format 99");
-	desk_alter(path, "PRAGMA user_version = 1");
+	desk_alter(path, "PRAGMA user_version = 2");
 	desk_open(path);
 	free(before);
 	free(after);
 	free(other);
+}
+END_TEST
+
+/* A copy of a file in which a bit is flipped, or none. */
+static void copy_with_flip(const char *from, const char *to, const char *suffix, long flip)
+{
+	char *source = textf("%s%s", from, suffix), *target = textf("%s%s", to, suffix);
+	FILE *in = fopen(source, "r"), *out = fopen(target, "w");
+	long at = 0;
+	int c;
+
+	ck_assert(in != NULL && out != NULL);
+	for (; (c = getc(in)) != EOF; at++)
+		putc(at == flip ? c ^ 16 : c, out);
+	ck_assert(fclose(in) == 0 && fclose(out) == 0);
+	free(source);
+	free(target);
+}
+
+/* What a crash leaves: the file and its log as they are while the ledger is open. */
+static char *crashed(long flip_file, long flip_log)
+{
+	static int n;
+	char *copy = temp_path("crashed-%d-%d.db", (int)getpid(), n++);
+
+	copy_with_flip(path, copy, "", flip_file);
+	copy_with_flip(path, copy, "-wal", flip_log);
+	return copy;
+}
+
+START_TEST(damaged_file_is_refused_and_left_alone)
+{
+	static const long in_file[] = {50, 70, 1000, 4095};
+	static const long in_log[] = {40, 32 + 500, 32 + 18, 32 + 24 + 4000};
+	char *copy;
+
+	desk_try("g");
+	desk_try("h");
+	for (size_t i = 0; i < sizeof in_log / sizeof in_log[0]; i++) {
+		copy = crashed(-1, in_log[i]);
+		expect_problem(copy, "seats", "docs/operations.md");
+		expect_problem(copy, "seats", "damaged");
+		free(copy);
+	}
+	desk_close(&desk); /* the log is in the file now; what is read at a start is page 1 */
+	for (size_t i = 0; i < sizeof in_file / sizeof in_file[0]; i++) {
+		copy = temp_path("flipped-%d-%d.db", (int)getpid(), (int)i);
+		copy_with_flip(path, copy, "", in_file[i]);
+		expect_problem(copy, "seats", "damaged");
+		free(copy);
+	}
+	desk_open(path);
+	desk_try("i");
+	copy = crashed(-1, -1);
+	desk_close(&desk);
+	desk_open(copy);
+	IS(desk_list(), "7/g/s.b trying, 7/h/s.b trying, 7/i/s.b trying");
+	free(copy);
+}
+END_TEST
+
+static int run_sql(void *db, int n, char **columns, char **names)
+{
+	(void)n;
+	(void)names;
+	return sqlite3_exec(db, columns[0], NULL, NULL, NULL);
+}
+
+/* A file of format 1, whose pages have no checksums, is used as it is. */
+START_TEST(file_of_an_earlier_program_goes_on)
+{
+	char *old = temp_path("old-%d.db", (int)getpid());
+	char *attach = textf("ATTACH '%s' AS new", path);
+	sqlite3 *db;
+
+	desk_try("g");
+	desk_close(&desk);
+	ck_assert_int_eq(sqlite3_open(old, &db), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, attach, NULL, NULL, NULL), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db, "SELECT sql FROM new.sqlite_schema WHERE sql IS NOT NULL",
+				      run_sql, db, NULL),
+			 SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(db,
+				      "INSERT INTO branch SELECT * FROM new.branch;"
+				      "INSERT INTO owner SELECT * FROM new.owner;"
+				      "PRAGMA application_id = 1400138855; PRAGMA user_version = 1",
+				      NULL, NULL, NULL),
+			 SQLITE_OK);
+	sqlite3_close(db);
+	for (int i = 0; i < 2; i++) {
+		desk_open(old);
+		IS(desk_list(), "7/g/s.b trying");
+		desk_close(&desk);
+	}
+	desk_open(old);
+	free(attach);
+	free(old);
 }
 END_TEST
 
@@ -117,6 +215,8 @@ int main(void)
 	tcase_add_checked_fixture(files, set_up, tear_down);
 	tcase_add_test(files, second_process_waits_until_the_first_is_gone);
 	tcase_add_test(files, file_of_another_is_left_alone);
+	tcase_add_test(files, damaged_file_is_refused_and_left_alone);
+	tcase_add_test(files, file_of_an_earlier_program_goes_on);
 	tcase_add_test(files, file_is_for_its_owner_only);
 	tcase_add_test(files, full_disk_is_told_and_got_over);
 	suite_add_tcase(suite, files);
