@@ -60,11 +60,17 @@ long long count_rows(int b, const char *gid)
 	return bank_number(b, "SELECT count(*) FROM ledger WHERE gid = '%s'", gid);
 }
 
+void count_await_orphans(void)
+{
+	for (int b = 0; b < BANKS; b++)
+		WAIT_FOR(SETTLED_S, count_prepared(b) == 0);
+}
+
 static void check_money(void)
 {
 	long long total = 0;
 	for (int b = 0; b < BANKS; b++) {
-		WAIT_FOR(SETTLED_S, count_prepared(b) == 0);
+		NEED(count_prepared(b) == 0, "bank %d: a branch is left prepared", b);
 		total += bank_number(b, "SELECT sum(balance) FROM account");
 		NEED(bank_number(b,
 				 "SELECT count(*) FROM account a WHERE balance <> %d + coalesce("

@@ -16,6 +16,9 @@ long long count_prepared(int b);
 long long count_waiting(int b);
 long long count_rows(int b, const char *gid);
 
+/* Waits until this case has nothing prepared at either bank: who is not known to anybody
+ * is rolled back by his agent's next sweep. */
+void count_await_orphans(void);
 /* Fails unless the effects of each deal are what its end says; nothing is prepared; each
  * balance is what its ledger says, and the sum over both banks what it was. */
 void count_all(void);

@@ -59,11 +59,6 @@ static char *said_path(const struct worker *w)
 	return temp_path("said.%d", w->seat.slot);
 }
 
-static char *trace_path(const struct story *s)
-{
-	return temp_path("trace.%s", s->name);
-}
-
 _Noreturn static void work(const struct worker *w)
 {
 	const struct crash_case *c = w->task->c;
@@ -73,10 +68,9 @@ _Noreturn static void work(const struct worker *w)
 	if (fd < 0 || dup2(fd, 1) < 0 || dup2(fd, 2) < 0)
 		_exit(PLAY_BAD);
 	close(fd);
-	if (!c) {
-		char *path = trace_path(w->task->story);
-		play_trace(w->task->story, &w->seat, path);
-	}
+	free(said);
+	if (!c)
+		play_trace(w->task->story, &w->seat);
 	snprintf(setting, sizeof setting, "%s:%u:%s", plan_point_name(c->point), c->nth,
 		 plan_action_name(c->what));
 	const struct aim aim = {(int)c->actor, setting, plan_action_name(c->what)};
@@ -195,7 +189,7 @@ int crew_trace(void)
 		r.tasks[i].story = &stories[i];
 	run_all(&r);
 	for (size_t i = 0; i < r.n && r.sum.failed == 0; i++) {
-		char *path = trace_path(&stories[i]);
+		char *path = play_trace_path(&stories[i]);
 		plan_add_trace(&stories[i], path);
 		free(path);
 	}

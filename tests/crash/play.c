@@ -44,6 +44,11 @@ static void note(enum moment m)
 			count_passes(a, m);
 }
 
+char *play_trace_path(const struct story *s)
+{
+	return temp_path("trace.%s", s->name);
+}
+
 static void write_trace(const char *path)
 {
 	FILE *out = fopen(path, "w");
@@ -65,6 +70,7 @@ static void await_deals(void)
 		deal_await(d);
 		NEED(!d->stuck, "%s is stuck", d->gid);
 	}
+	count_await_orphans();
 }
 
 static void *client(void *arg)
@@ -144,11 +150,14 @@ void play(const struct story *which, const struct aim *aim, const struct seat *s
 	exit(world_reached() ? PLAY_GOOD : PLAY_NOT_REACHED);
 }
 
-void play_trace(const struct story *which, const struct seat *seat, const char *path)
+void play_trace(const struct story *which, const struct seat *seat)
 {
 	const struct aim everybody = {.actor = ACTORS, .setting = "trace", .action = ""};
+	char *path = play_trace_path(which); /* while the directory is the runner's */
+
 	story = which;
 	history(&everybody, seat);
 	write_trace(path);
+	free(path);
 	exit(PLAY_GOOD);
 }

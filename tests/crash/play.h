@@ -17,8 +17,10 @@ struct seat {
 /* Plays `story` with `aim`; the process ends with one of the numbers above, and has
  * said on standard error why, if it is bad. */
 _Noreturn void play(const struct story *story, const struct aim *aim, const struct seat *seat);
-/* Plays it undisturbed and writes into `path` what was passed when:
+/* Plays it undisturbed and writes into play_trace_path what was passed when:
  * ACTOR POINT READY OVER STOPPED, the numbers of passes up to these moments. */
-_Noreturn void play_trace(const struct story *story, const struct seat *seat, const char *path);
+_Noreturn void play_trace(const struct story *story, const struct seat *seat);
+/* In the runner's temporary directory; for free(). */
+char *play_trace_path(const struct story *story);
 
 #endif
