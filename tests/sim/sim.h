@@ -145,7 +145,7 @@ void sim_tally(const char *what);
 /* The history breaks a rule: says which and ends the process with status 1. */
 void sim_fail(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
 void sim_aborted(int signal); /* for SIGABRT */
-void sim_overdue(int signal); /* for SIGALRM */
+void sim_overdue(int signal); /* for SIGPROF */
 
 /* ---- watch.c ---- */
 

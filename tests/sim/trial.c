@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,9 +25,11 @@ void *trial_shared(size_t size)
 
 void trial_guard(unsigned seconds)
 {
+	const struct itimerval most = {.it_value.tv_sec = (time_t)seconds};
+
 	signal(SIGABRT, sim_aborted);
-	signal(SIGALRM, sim_overdue);
-	alarm(seconds);
+	signal(SIGPROF, sim_overdue);
+	setitimer(ITIMER_PROF, &most, NULL);
 }
 
 /* What the programs say on stderr belongs to a history that is shown. */
@@ -66,7 +69,7 @@ void trial_run(struct trial *t, uint64_t seed, const struct sim_only *only, enum
 	if (pid == 0) {
 		if (show < SHOW_SHORT)
 			hush();
-		trial_guard(TRIAL_SECONDS);
+		trial_guard(show == SHOW_LINES ? TRIAL_SECONDS_SHRINKING : TRIAL_SECONDS);
 		sim_history(seed, only, &t->points, &t->v);
 		fflush(stdout);
 		_exit(0);
