@@ -194,7 +194,7 @@ static void acts(void *arg, uint64_t i)
 /* ---- what was pending ---- */
 
 /* Whoever sees the end of what was pending tells it until it was taken, and sometimes
- * once more. `n` is the step, and above it how often it was told. */
+ * once more. `n` is the step, and above it how often somebody heard. */
 static void tell(void *saga, uint64_t n)
 {
 	struct sim_saga *s = saga;
@@ -208,8 +208,9 @@ static void tell(void *saga, uint64_t n)
 	if (sim_speak()) {
 		complete(s, step, s->steps[step].later == LATER_DONE);
 		sim_spoken();
+		n += 0x100;
 	}
-	sim_in(sim_rand(3000000), tell, s, n + 0x100);
+	sim_in(sim_rand(3000000), tell, s, n);
 }
 
 void sagas_tell_later(struct sim_saga *s, size_t step)
