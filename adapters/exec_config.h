@@ -50,7 +50,7 @@ struct exec_config {
 /* The table of the resource's keys, for the docs. */
 extern const struct conf_row exec_config_rows[];
 
-/* Fills `config`, which the caller ends with exec_config_fini on failure too.
+/* Fills a zeroed `config`, which the caller ends with exec_config_fini on failure too.
  * Reads the file of `env_from`, and the agent's environment.
  * RC_INVALID: `err` tells line, column and what was expected. */
 enum rc exec_config_read(const struct yaml_node *map, struct exec_config *config, struct err *err);

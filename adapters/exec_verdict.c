@@ -1,6 +1,7 @@
 /* exec_verdict.c - see exec_verdict.h. */
 #include "adapters/exec_verdict.h"
 
+#include "base/json_text.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -20,7 +21,7 @@ enum rc exec_check_args(struct bytes args, struct err *err)
 
 	if (args.size == 0)
 		return RC_OK;
-	json = json_loadb(args.data, args.size, JSON_READ, &where);
+	json = json_text_read(args.data, args.size, JSON_READ, &where);
 	if (json == NULL)
 		rc = err_set(err, RC_INVALID, "the arguments are not valid JSON: %s", where.text);
 	else if (!json_is_object(json))
@@ -103,7 +104,7 @@ static void read_printed(const struct exec_end *end, struct printed *p)
 		all.size--;
 	if (all.size == 0)
 		return;
-	p->json = json_loadb(all.data, all.size, JSON_READ | JSON_DECODE_ANY, &where);
+	p->json = json_text_read(all.data, all.size, JSON_READ | JSON_DECODE_ANY, &where);
 	if (p->json == NULL) {
 		p->bad = true;
 		snprintf(p->what, sizeof p->what, "it printed something that is not JSON: %s",

@@ -4,6 +4,7 @@
  * then only has to find where each value begins and ends. */
 #include "adapters/http_args.h"
 
+#include "base/json_text.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -44,7 +45,7 @@ static const char *skip_value(const char *p)
 /* What the string from `at` to `end` stands for. */
 static char *string_text(const char *at, const char *end)
 {
-	json_t *string = json_loadb(at, (size_t)(end - at), JSON_DECODE_ANY, NULL);
+	json_t *string = json_text_read(at, (size_t)(end - at), JSON_DECODE_ANY, NULL);
 	const char *value = json_string_value(string);
 	char *text = mem_dup(value != NULL ? value : "");
 
@@ -55,8 +56,8 @@ static char *string_text(const char *at, const char *end)
 static enum rc check_json(struct bytes args, struct err *err)
 {
 	json_error_t where;
-	json_t *json = json_loadb(args.data, args.size,
-				  JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
+	json_t *json = json_text_read(args.data, args.size,
+				      JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
 	enum rc rc = RC_OK;
 
 	if (json == NULL)

@@ -61,7 +61,7 @@ struct http_config {
 /* The table of the resource's keys, for the docs. */
 extern const struct conf_row http_config_rows[];
 
-/* Fills `config`, which the caller ends with http_config_fini on failure too.
+/* Fills a zeroed `config`, which the caller ends with http_config_fini on failure too.
  * RC_INVALID: `err` tells line, column and what was expected. */
 enum rc http_config_read(const struct yaml_node *map, struct http_config *config, struct err *err);
 void http_config_fini(struct http_config *config);

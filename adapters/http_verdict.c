@@ -2,6 +2,7 @@
 #include "adapters/http_verdict.h"
 
 #include "adapters/http_exchange.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -54,7 +55,7 @@ static char *words_in_json(json_t *json)
 /* What a service said about its no, cut to a sentence's length; "" if nothing. */
 static char *words_of(const struct http_exchange *x, const struct http_secrets *secrets)
 {
-	json_t *json = x->body_size > 0 ? json_loadb(x->body, x->body_size, 0, NULL) : NULL;
+	json_t *json = x->body_size > 0 ? json_text_read(x->body, x->body_size, 0, NULL) : NULL;
 	char *text = words_in_json(json), *clean;
 	size_t size;
 
@@ -108,7 +109,8 @@ static void judge_done(struct http_verdict *v, const struct http_exchange *x,
 	v->end = HTTP_DONE;
 	if (x->body_size == 0)
 		return;
-	json = json_loadb(x->body, x->body_size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+	json = json_text_read(x->body, x->body_size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL,
+			      NULL);
 	if (json != NULL) {
 		v->output = (struct bytes){x->body, x->body_size};
 	} else if (x->json) {

@@ -4,6 +4,7 @@
  * text then only has to find where each value begins and ends. */
 #include "adapters/pg_args.h"
 
+#include "base/json_text.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -68,7 +69,7 @@ static char *string_text(struct span s)
 
 	if (memchr(s.at, '\\', s.size) == NULL)
 		return mem_dup_bytes(s.at + 1, s.size - 2);
-	string = json_loadb(s.at, s.size, JSON_DECODE_ANY, NULL);
+	string = json_text_read(s.at, s.size, JSON_DECODE_ANY, NULL);
 	text = mem_dup(json_string_value(string)); /* NULL only if jansson changed its mind */
 	json_decref(string);
 	return text != NULL ? text : mem_dup("");
@@ -84,8 +85,8 @@ static char *value_text(struct span s)
 static enum rc check_json(struct bytes args, struct err *err)
 {
 	json_error_t where;
-	json_t *json = json_loadb(args.data, args.size,
-				  JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
+	json_t *json = json_text_read(args.data, args.size,
+				      JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &where);
 	enum rc rc = RC_OK;
 
 	if (json == NULL)

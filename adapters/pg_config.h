@@ -40,7 +40,7 @@ struct pg_config {
 /* The table of the resource's keys, for the docs. */
 extern const struct conf_row pg_config_rows[];
 
-/* Fills `config`, which the caller ends with pg_config_fini on failure too.
+/* Fills a zeroed `config`, which the caller ends with pg_config_fini on failure too.
  * RC_INVALID: `err` tells line, column and what was expected. */
 enum rc pg_config_read(const struct yaml_node *map, struct pg_config *config, struct err *err);
 void pg_config_fini(struct pg_config *config);

@@ -34,7 +34,7 @@ struct plugin_config {
 /* The table of the resource's keys, for the docs. */
 extern const struct conf_row plugin_config_rows[];
 
-/* Fills `config`, which the caller ends with plugin_config_fini on failure too.
+/* Fills a zeroed `config`, which the caller ends with plugin_config_fini on failure too.
  * RC_INVALID: `err` tells line, column and what was expected. */
 enum rc plugin_config_read(const struct yaml_node *map, struct plugin_config *config,
 			   struct err *err);

@@ -1,6 +1,7 @@
 /* plugin_job.c - see plugin_job.h. */
 #include "adapters/plugin_job.h"
 
+#include "base/json_text.h"
 #include "base/mem.h"
 
 #include <jansson.h>
@@ -95,8 +96,9 @@ enum { JSON_READ = JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL };
 
 static bool args_are_an_object(const struct plugin_job *job)
 {
-	json_t *json = job->args_size > 0 ? json_loadb(job->args, job->args_size, JSON_READ, NULL)
-					  : json_object();
+	json_t *json = job->args_size > 0
+			       ? json_text_read(job->args, job->args_size, JSON_READ, NULL)
+			       : json_object();
 	const bool good = json_is_object(json);
 
 	json_decref(json);
@@ -106,7 +108,7 @@ static bool args_are_an_object(const struct plugin_job *job)
 static bool is_json(const struct plugin_said *said)
 {
 	json_t *json =
-		json_loadb(said->output, said->output_size, JSON_READ | JSON_DECODE_ANY, NULL);
+		json_text_read(said->output, said->output_size, JSON_READ | JSON_DECODE_ANY, NULL);
 	const bool good = json != NULL;
 
 	json_decref(json);

@@ -45,7 +45,7 @@ struct sqlite_config {
 /* The table of the resource's keys, for the docs. */
 extern const struct conf_row sqlite_config_rows[];
 
-/* Fills `config`, which the caller ends with sqlite_config_fini on failure too.
+/* Fills a zeroed `config`, which the caller ends with sqlite_config_fini on failure too.
  * RC_INVALID: `err` tells line, column and what was expected. */
 enum rc sqlite_config_read(const struct yaml_node *map, struct sqlite_config *config,
 			   struct err *err);

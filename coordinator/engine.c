@@ -87,6 +87,18 @@ static bool names_repeat(const struct record *r)
 	return false;
 }
 
+/* What has still to be done can be said. */
+static bool args_missing(const struct record *r)
+{
+	for (size_t i = 0; i < r->n_branches; i++) {
+		const struct record_branch *b = &r->branches[i];
+
+		if ((b->state == BR_WAITING || b->state == BR_WORKING) && b->args == NULL)
+			return true;
+	}
+	return false;
+}
+
 /* What was written of the steps is what the definition says that they are. */
 static bool steps_fit(const struct saga *s)
 {
@@ -142,6 +154,8 @@ enum rc engine_load(struct engine *e, struct record *r, struct err *err)
 		rc = damaged(r, "is in a state that its branches are not in", err);
 	else if (names_repeat(r))
 		rc = damaged(r, "has two branches of the same name", err);
+	else if (args_missing(r))
+		rc = damaged(r, "has a branch to be done and no arguments for it", err);
 	if (rc == RC_OK)
 		txn_continue(e, txn_add(e, r));
 	else

@@ -3,6 +3,7 @@
 #include "coordinator/rest_core.h"
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "base/yaml.h"
 
@@ -119,7 +120,8 @@ bool call_json(struct call *c, const char *const *known, bool optional, json_t *
 		*out = json_object();
 		return true;
 	}
-	*out = json_loadb(c->body != NULL ? c->body : "", c->size, JSON_REJECT_DUPLICATES, &error);
+	*out = json_text_read(c->body != NULL ? c->body : "", c->size, JSON_REJECT_DUPLICATES,
+			      &error);
 	if (*out == NULL)
 		return refuse_json(c, &error);
 	if (check_object(c, *out, known))

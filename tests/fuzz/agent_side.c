@@ -78,7 +78,8 @@ static void branch_call(enum what what, const struct branch_id *id, adapter_done
 	struct branch *b;
 
 	MUST(branch_id_valid(id));
-	snprintf(key, sizeof key, "%s %s %s %" PRIu64, id->resource, id->gid, id->branch, id->epoch);
+	snprintf(key, sizeof key, "%s %s %s %" PRIu64, id->resource, id->gid, id->branch,
+		 id->epoch);
 	b = branch_of(key);
 	snprintf(b->resource, sizeof b->resource, "%s", id->resource);
 	snprintf(b->gid, sizeof b->gid, "%s", id->gid);
@@ -146,7 +147,8 @@ static void on_call(void *arg, const struct adapter_call *call, adapter_done_fn 
 {
 	char key[240];
 
-	snprintf(key, sizeof key, "call r%d %s/%s", (int)((char *)arg - self), call->gid, call->step);
+	snprintf(key, sizeof key, "call r%d %s/%s", (int)((char *)arg - self), call->gid,
+		 call->step);
 	MUST(call->attempt > 0);
 	begin(call->undo ? UNDO : DO, branch_of(key), d)->done = done;
 }

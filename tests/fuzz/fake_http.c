@@ -205,7 +205,8 @@ static void read_head(struct fake_request *q, char *head)
 	char *save, *line = strtok_r(head, "\n", &save), *space, *query;
 
 	space = line != NULL ? strchr(line, ' ') : NULL;
-	q->method = mem_dup_bytes(line != NULL ? line : "", space != NULL ? (size_t)(space - line) : 0);
+	q->method =
+		mem_dup_bytes(line != NULL ? line : "", space != NULL ? (size_t)(space - line) : 0);
 	q->url = mem_dup(space != NULL ? space + 1 : "/");
 	query = strchr(q->url, '?');
 	if (query != NULL) {

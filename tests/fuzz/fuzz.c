@@ -1,5 +1,6 @@
 /* fuzz.c - see fuzz.h. */
 #include "tests/fuzz/fuzz.h"
+#include "base/json_text.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -101,7 +102,7 @@ char *feed_text(struct feed f)
 
 bool is_json(const char *text, size_t size)
 {
-	json_t *json = json_loadb(text, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
+	json_t *json = json_text_read(text, size, JSON_DECODE_ANY | JSON_DECODE_INT_AS_REAL, NULL);
 
 	json_decref(json);
 	return json != NULL;

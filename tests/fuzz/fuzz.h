@@ -18,8 +18,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 void fuzz_fail(const char *file, int line, const char *fmt, ...)
 	__attribute__((noreturn, format(printf, 3, 4)));
 
-#define MUST(fact)             ((fact) ? (void)0 : fuzz_fail(__FILE__, __LINE__, "%s", #fact))
-#define MUST_SAY(fact, ...)    ((fact) ? (void)0 : fuzz_fail(__FILE__, __LINE__, __VA_ARGS__))
+#define MUST(fact)          ((fact) ? (void)0 : fuzz_fail(__FILE__, __LINE__, "%s", #fact))
+#define MUST_SAY(fact, ...) ((fact) ? (void)0 : fuzz_fail(__FILE__, __LINE__, __VA_ARGS__))
 
 /* The input, read from the front; when it is used up, everything drawn is 0. */
 struct feed {

@@ -35,14 +35,15 @@ static void say(struct feed *f)
 			(enum command_kind)(1 + feed_choice(f, COMMAND_UNDO));
 		const bool call = command_is_call(kind);
 
-		commands[i] = (struct command){.kind = kind,
-					       .id = an_id(f, call),
-					       .operation = "op",
-					       .args = {"{}", 2},
-					       .timeout_ms = timeouts[feed_choice(f, 4)],
-					       .read_only = feed_choice(f, 8) == 7,
-					       .repeat = feed_bool(f),
-					       .attempt = call ? 1 + (uint32_t)feed_choice(f, 3) : 0};
+		commands[i] =
+			(struct command){.kind = kind,
+					 .id = an_id(f, call),
+					 .operation = "op",
+					 .args = {"{}", 2},
+					 .timeout_ms = timeouts[feed_choice(f, 4)],
+					 .read_only = feed_choice(f, 8) == 7,
+					 .repeat = feed_bool(f),
+					 .attempt = call ? 1 + (uint32_t)feed_choice(f, 3) : 0};
 	}
 	for (size_t i = 0; i < r.n_answers; i++)
 		answers[i] = (struct answer){an_id(f, false), (enum verdict)feed_choice(f, 3)};

@@ -63,7 +63,7 @@ static void render_operation(const struct http_operation *op)
 
 static void read_http(const struct yaml_node *node)
 {
-	struct http_config c;
+	struct http_config c = {0};
 	struct err err = {0};
 
 	if (http_config_read(node, &c, &err) == RC_OK)
@@ -76,7 +76,7 @@ static void read_http(const struct yaml_node *node)
 
 static void read_postgres(const struct yaml_node *node)
 {
-	struct pg_config c;
+	struct pg_config c = {0};
 	struct err err = {0};
 
 	if (pg_config_read(node, &c, &err) == RC_OK)
@@ -87,19 +87,19 @@ static void read_postgres(const struct yaml_node *node)
 	pg_config_fini(&c);
 }
 
-#define READER(kind)                                                                     \
-	static void read_##kind(const struct yaml_node *node)                            \
-	{                                                                                \
-		struct kind##_config c;                                                  \
-		struct err err = {0};                                                    \
-                                                                                         \
-		if (kind##_config_read(node, &c, &err) != RC_OK)                         \
-			MUST(err.text[0] != '\0');                                       \
-		else                                                                     \
-			for (size_t i = 0; i < c.n_operations; i++)                      \
-				MUST(kind##_config_find(&c, c.operations[i].name) ==     \
-				     &c.operations[i]);                                  \
-		kind##_config_fini(&c);                                                  \
+#define READER(kind)                                                                 \
+	static void read_##kind(const struct yaml_node *node)                        \
+	{                                                                            \
+		struct kind##_config c = {0};                                        \
+		struct err err = {0};                                                \
+                                                                                     \
+		if (kind##_config_read(node, &c, &err) != RC_OK)                     \
+			MUST(err.text[0] != '\0');                                   \
+		else                                                                 \
+			for (size_t i = 0; i < c.n_operations; i++)                  \
+				MUST(kind##_config_find(&c, c.operations[i].name) == \
+				     &c.operations[i]);                              \
+		kind##_config_fini(&c);                                              \
 	}
 READER(exec)
 READER(sqlite)

@@ -51,7 +51,8 @@ static void compute(const struct workflow *w)
 	enum rc rc;
 
 	saga->steps[0].state = STEP_DONE;
-	saga->steps[0].output = mem_dup("{\"id\": 7, \"names\": [\"ann\", \"bob\"], \"none\": null}");
+	saga->steps[0].output =
+		mem_dup("{\"id\": 7, \"names\": [\"ann\", \"bob\"], \"none\": null}");
 	rc = workflow_args(w, 1, false, &data, &once, &err);
 	MUST_SAY(workflow_args(w, 1, false, &data, &twice, &again) == rc, "twice the same: %s",
 		 again.text);

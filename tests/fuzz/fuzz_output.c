@@ -1,8 +1,8 @@
 /* fuzz_output.c - the bytes are what a service, a command or a database gives back.
  *
- * However it is judged: an output is JSON within the cap, a reason makes a frame that the coordinator
- * reads, nothing is taken for done that did not say so; and a value that is bound in SQLite and
- * read as a row is the same again. */
+ * However it is judged: an output is JSON within the cap, a reason makes a frame that the
+ * coordinator reads, nothing is taken for done that did not say so; and a value that is bound in
+ * SQLite and read as a row is the same again. */
 #include "adapters/exec_verdict.h"
 #include "adapters/http_args.h"
 #include "adapters/http_config.h"
@@ -71,7 +71,8 @@ static void judge_http(struct feed *f)
 	struct http_secret secret = {(char *)"token", (char *)"hunter2"};
 	const struct http_secrets secrets = {&secret, 1};
 	const struct http_spec spec = {.method = (char *)"POST", .gone = gone, .n_gone = 2};
-	struct http_exchange x = {.code = feed_choice(f, 8) == 7 ? CURLE_OPERATION_TIMEDOUT : CURLE_OK,
+	struct http_exchange x = {.code = feed_choice(f, 8) == 7 ? CURLE_OPERATION_TIMEDOUT
+								 : CURLE_OK,
 				  .status = statuses[feed_choice(f, 12)],
 				  .sent = feed_bool(f),
 				  .resent = feed_choice(f, 4) == 3,
@@ -116,8 +117,9 @@ static void judge_postgres(struct feed *f)
 			if (columns[i].typid != 25 && columns[i].typid != 1043 &&
 			    !is_json(text, strlen(text)))
 				text[0] = '\0';
-			PQsetvalue(res, row, i, null || (text[0] == '\0' && columns[i].typid != 25)
-							? NULL : text,
+			PQsetvalue(res, row, i,
+				   null || (text[0] == '\0' && columns[i].typid != 25) ? NULL
+										       : text,
 				   null ? -1 : (int)strlen(text));
 			free(text);
 		}
@@ -141,7 +143,8 @@ static void judge_args(struct feed *f)
 
 	if (db == NULL) {
 		MUST(sqlite3_open(":memory:", &db) == SQLITE_OK);
-		MUST(sqlite3_prepare_v2(db, "SELECT ?1 AS a, ?2 AS b", -1, &stmt, NULL) == SQLITE_OK);
+		MUST(sqlite3_prepare_v2(db, "SELECT ?1 AS a, ?2 AS b", -1, &stmt, NULL) ==
+		     SQLITE_OK);
 	}
 	if (http_args_read(names, 2, (struct bytes){(const char *)f->at, f->left}, &args, &err) ==
 	    RC_OK) {

@@ -2,7 +2,8 @@
  * real handlers, just below libmicrohttpd, to a real engine with agents.
  *
  * Each gets one response; the status is one of those that docs/rest.md knows, what is no 2xx is a
- * problem that is JSON and says its status, what is JSON by its type is; and the rules of world.h. */
+ * problem that is JSON and says its status, what is JSON by its type is; and the rules of world.h.
+ */
 #include "base/mem.h"
 #include "tests/fuzz/fake_http.h"
 #include "tests/fuzz/world.h"

@@ -62,7 +62,8 @@ static void replay(const char *path)
 int main(int argc, char **argv)
 {
 	const char *name = strrchr(argv[0], '/') != NULL ? strrchr(argv[0], '/') + 1 : argv[0];
-	char *folder = mem_printf("tests/fuzz/corpus/%s", strchr(name, '-') != NULL ? strchr(name, '-') + 1 : name);
+	char *folder = mem_printf("tests/fuzz/corpus/%s",
+				  strchr(name, '-') != NULL ? strchr(name, '-') + 1 : name);
 
 	if (argc == 1)
 		replay(folder);

@@ -45,9 +45,8 @@ static void engine_up(void)
 						 .seed = 1};
 	const struct journal_port journal = memory_journal_port(fw.journal);
 	const struct link_port agents = {.reply = world_reply};
-	const struct client_port clients = world_other_clients.answer != NULL
-						   ? world_other_clients
-						   : world_clients();
+	const struct client_port clients =
+		world_other_clients.answer != NULL ? world_other_clients : world_clients();
 
 	fw.e = engine_new(&settings, &journal, &agents, &clients);
 	tell_time();
@@ -137,17 +136,16 @@ static struct resource_info *resource_named(const char *name)
 		return NULL;
 	if (fw.resources == NULL)
 		fw.resources = mem_new(RESOURCES_SERVED, sizeof *fw.resources);
-	fw.resources[fw.n_resources] =
-		(struct resource_info){.name = mem_dup(name),
-				       .adapter = "fake",
-				       .ready = true,
-				       .problem = "",
-				       .one_phase = fw.one_phase,
-				       .calls = true,
-				       .exact = fw.exact,
-				       .groups = true,
-				       .operations = mem_new(OPERATIONS_SERVED,
-							     sizeof(struct operation_info))};
+	fw.resources[fw.n_resources] = (struct resource_info){
+		.name = mem_dup(name),
+		.adapter = "fake",
+		.ready = true,
+		.problem = "",
+		.one_phase = fw.one_phase,
+		.calls = true,
+		.exact = fw.exact,
+		.groups = true,
+		.operations = mem_new(OPERATIONS_SERVED, sizeof(struct operation_info))};
 	return &fw.resources[fw.n_resources++];
 }
 
