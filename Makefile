@@ -36,7 +36,7 @@ SIMOBJ  := $(patsubst %.c,$(B)/%.o,$(wildcard tests/sim/*.c))
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test sim sim-mutants crash-sagas demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test sim sim-mutants crash-sagas model demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -62,6 +62,9 @@ sim-mutants: deps ## breaks one rule after the other in a copy: the simulator mu
 crash-sagas: deps ## each step of each example workflow fails in each way: minutes (MATRIX=book-trip: that one)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(B)/tests/e2e/test_saga_matrix
 	@MATRIX=$(or $(MATRIX),all) TEST_TIMEOUT=3600 tests/run.sh $(B) $(B)/tests/e2e/test_saga_matrix
+model:         ## spin checks a model of the protocol, and finds each rule that is left out: minutes (ONLY=name)
+	@tests/deps.sh model
+	@ONLY=$(ONLY) tests/model.sh $(B)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [lint] - installs the Debian packages that are missing, and only those.
+# deps.sh [lint|model] - installs the Debian packages that are missing, and only those.
 #
 # Does nothing, fast, when all is there.  As root or with a passwordless sudo it
 # installs; otherwise it prints the one command to type, and fails.
@@ -17,6 +17,7 @@ packages='
 '
 case ${1-} in
 lint) packages="$packages clang clang-format clang-tidy" ;;
+model) packages='gcc libc6-dev spin' ;;
 esac
 
 missing=
