@@ -44,7 +44,7 @@ REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal chaos demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal chaos model demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -87,6 +87,9 @@ chaos: deps    ## MINUTES=5 of kills, freezes and cut lines while clients move m
 crash-journal: deps ## every byte of a journal and of its log is damaged in turn: refused, or read right
 	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/tests/unit/test_journal_damage
 	@DAMAGE=all TEST_TIMEOUT=14400 tests/run.sh $(B) $(B)/tests/unit/test_journal_damage
+model:         ## spin checks a model of the protocol, and finds each rule that is left out: minutes (ONLY=name)
+	@tests/deps.sh model
+	@ONLY=$(ONLY) tests/model.sh $(B)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
 bench: bench-2pc bench-saga ## every benchmark

@@ -19,6 +19,10 @@ end:	do
 			tried_back[BI(b, j)] = 0;
 			late[BI(b, j)] = late[BI(b, j)] | res[BI(b, j)];
 			res[BI(b, j)] = 0;
+			if
+			:: session[BI(b, j)] == RUNNING -> session[BI(b, j)] = ORPHAN
+			:: else -> skip
+			fi;
 			k = 0;
 			do
 			:: k < EPOCHS -> cmd[XBI(k, b, j)] = 0; k++
@@ -47,7 +51,7 @@ end:	do
 
 #define HERE     stage[BI(b, i)]
 #define SESSION  session[BI(b, i)]
-#define LANDS    (SESSION == RUNNING && !(N == 1 && settled[i]))
+#define LANDS    (SESSION != IDLE && !(N == 1 && settled[i]))
 
 inline vote(b, i, r) {
 	if
@@ -100,7 +104,7 @@ end:	do
 		faults--; HERE = DOUBT; vote(b, i, R_UNKNOWN) }
 	/* Nobody waits for this session any more, and it ends its work, well or not. */
 	:: d_step { HERE != WORKING && LANDS -> land(b, i) }
-	:: d_step { HERE != WORKING && SESSION == RUNNING -> SESSION = IDLE }
+	:: d_step { HERE != WORKING && SESSION != IDLE -> SESSION = IDLE }
 #ifdef HAND
 	/* A person rolls it back by hand; the commit may be decided already. */
 	:: d_step { db[BI(b, i)] == PREPARED && !by_hand -> by_hand = 1; db[BI(b, i)] = NOTHING }

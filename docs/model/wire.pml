@@ -32,11 +32,6 @@
 #define ON_IT    (STAGE == WORKING)  /* a decision waits for the call's end */
 #define AT_HAND  (STAGE == UNKNOWN || STAGE == AT_PREPARED || STAGE == DOUBT || STAGE == OVER_GONE)
 
-#ifdef EPOCHS_DO_NOT_MATTER /* with NO_EPOCH_CHECK: does anything else rest on it? */
-#define NO_MATTER true
-#else
-#define NO_MATTER false
-#endif
 #ifdef NO_EPOCH_CHECK
 #define LISTENS(x, b) (fenced[b])
 #else
@@ -56,7 +51,7 @@ inline report(b, i, r) {
 }
 
 inline work_begin(x, b, i) {
-	MUST(NO_MATTER || seen[b] <= EP(x), newest_only);
+	MUST(seen[b] <= EP(x), newest_only);
 	take_epoch(x, b);
 	STAGE = WORKING;
 	session[BI(b, i)] = RUNNING
