@@ -156,6 +156,10 @@ static void refuse_poll(struct engine *e, uint64_t poll, const char *agent, cons
 	e->agents_port.reply(e->agents_port.self, poll, &r);
 }
 
+/* An agent that starts has forgotten which epoch it has seen and what it has done.  Should
+ * this coordinator have been replaced, then the journal refuses a batch from now on; so
+ * nothing is sent to the agent before one is durable. */
+
 /* A new process under this name: what the old one had in hand and has not
  * answered, it never will. */
 static void restarted(struct engine *e, struct agent *a, uint64_t incarnation)
@@ -169,6 +173,10 @@ static void restarted(struct engine *e, struct agent *a, uint64_t incarnation)
 	for (size_t i = 0; i < a->n_polls; i++)
 		refuse_poll(e, a->polls[i].id, a->name, superseded);
 	a->n_polls = 0;
+	if (!a->vouching)
+		e->vouching++;
+	a->vouching = true;
+	a->vouched = effects_stage_forced(e);
 	lists[0] = take_all(&a->sent);
 	lists[1] = take_all(&a->outbox);
 	for (int i = 0; i < 2; i++) {
@@ -222,6 +230,22 @@ static void wake(struct engine *e, struct agent *a)
 	for (size_t i = 0; i < a->n_resources; i++)
 		if (a->resources[i].ready)
 			resource_unpark(e, a->resources[i].resource);
+}
+
+void agents_durable(struct engine *e)
+{
+	struct agent *a, *tmp;
+
+	if (e->vouching == 0)
+		return;
+	HASH_ITER (hh, e->agents, a, tmp) {
+		if (!a->vouching || a->vouched > e->durable)
+			continue;
+		a->vouching = false;
+		e->vouching--;
+		if (a->connected && a->greeted)
+			wake(e, a);
+	}
 }
 
 /* ---- polls ---- */

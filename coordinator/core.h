@@ -153,6 +153,9 @@ struct agent {
 	bool connected;
 	bool greeted;       /* its hello has come */
 	uint64_t hello_seq; /* of the newest: polls may overtake one another */
+	/* A batch from after its start: nothing is sent to it before that is durable. */
+	uint64_t vouched;
+	bool vouching; /* it waits for that */
 	uint32_t window;
 	uint32_t open; /* branches given to it that have not ended */
 	struct agent_resource *resources;
@@ -230,6 +233,7 @@ struct engine {
 	struct resource *resources;
 	struct agent *agents;
 	struct agent *dirty; /* agents with something to send */
+	size_t vouching;     /* agents that wait for a batch from after their start */
 	struct waiter *waiters;
 	struct heap txn_timers, agent_timers, waiter_timers;
 
@@ -467,6 +471,8 @@ struct agent_resource *agent_serves(struct agent *a, const struct resource *res)
 /* A branch ended: its place in the window is free. */
 void agent_branch_over(struct engine *e, struct job *job);
 void agents_turn(struct engine *e);
+/* A batch is durable: agents may have waited for it. */
+void agents_durable(struct engine *e);
 /* Sends what the outboxes hold to the polls that are held. */
 void agents_flush(struct engine *e);
 void agents_fini(struct engine *e);

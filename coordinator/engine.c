@@ -203,6 +203,7 @@ void engine_clock(struct engine *e, uint64_t mono_us, uint64_t wall_us)
 void engine_durable(struct engine *e, uint64_t batch)
 {
 	effects_durable(e, batch);
+	agents_durable(e);
 }
 
 static void txn_timers(struct engine *e)

@@ -48,7 +48,7 @@ static bool usable(struct agent *a, const struct resource *res)
 {
 	const struct agent_resource *ar;
 
-	if (a == NULL || !a->connected || !a->greeted)
+	if (a == NULL || !a->connected || !a->greeted || a->vouching)
 		return false;
 	ar = agent_serves(a, res);
 	return ar != NULL && ar->ready;

@@ -101,8 +101,12 @@ void world_agent(const char *agent, uint64_t incarnation, const char *resource, 
 				     .exact = w.exact};
 	struct poll p = {
 		.incarnation = incarnation, .hello = true, .resources = &info, .n_resources = 1};
+	const bool idle = memory_journal_committed(w.journal) == memory_journal_synced(w.journal);
 
 	poll_with(agent, &p);
+	if (idle)
+		world_sync(); /* nothing is sent to an agent that starts before a batch is durable
+			       */
 }
 
 void world_poll(const char *agent, uint64_t incarnation, uint32_t window)

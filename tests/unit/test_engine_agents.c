@@ -48,6 +48,25 @@ START_TEST(an_agent_that_starts_anew_after_its_vote_is_sent_the_commit)
 }
 END_TEST
 
+/* It has forgotten which epoch it has seen, and we may have been replaced. */
+START_TEST(agent_that_starts_is_sent_nothing_before_the_journal_took_something)
+{
+	uint64_t decision;
+
+	world_both_yes();
+	decision = memory_journal_committed(w.journal);
+	world_agent("a0", 2, "r0", true);
+	world_poll("a0", 2, 100);
+	memory_journal_durable(w.journal, decision);
+	engine_durable(w.e, decision);
+	world_turn();
+	ck_assert_uint_eq(SENT("t.b1", COMMIT), 1);
+	ck_assert_uint_eq(SENT("t.b0", COMMIT), 0);
+	world_sync();
+	ck_assert_uint_eq(SENT("t.b0", COMMIT), 1);
+}
+END_TEST
+
 START_TEST(an_older_process_of_the_same_name_is_refused)
 {
 	world_agent("a0", 5, "r0", true);
@@ -267,6 +286,7 @@ int main(void)
 	tcase_add_test(t, a_lost_connection_sends_again_at_once_to_the_same_incarnation);
 	tcase_add_test(t, an_agent_that_starts_anew_before_its_vote_rolls_back);
 	tcase_add_test(t, an_agent_that_starts_anew_after_its_vote_is_sent_the_commit);
+	tcase_add_test(t, agent_that_starts_is_sent_nothing_before_the_journal_took_something);
 	tcase_add_test(t, an_older_process_of_the_same_name_is_refused);
 	tcase_add_test(t, another_agent_of_the_resource_commits_what_has_voted);
 	tcase_add_test(t, only_its_own_agent_may_declare_an_unanswered_branch_gone);
