@@ -260,6 +260,10 @@ void calls_command(struct agent *a, struct served *s, uint64_t epoch, const stru
 		return;
 	}
 	c = calls_find(&a->saga, &cmd->id);
+	/* Forgotten here, since that was long ago; but the coordinator, which may have slept
+	 * meanwhile, has yet to read its answer, and draws its conclusion from that. */
+	if (c == NULL && outbox_has_answer(&a->outbox, &cmd->id, cmd->kind, cmd->attempt))
+		return;
 	if (c == NULL)
 		c = calls_add(&a->saga, &cmd->id, s, agent_now(a));
 	if (c == NULL) {

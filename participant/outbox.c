@@ -85,24 +85,31 @@ void outbox_result(struct outbox *o, const struct result *r)
 	CRASH_POINT(result_kept);
 }
 
-static bool has_result(const struct note *list, const struct branch_id *id)
+static bool has_result(const struct note *list, const struct branch_id *id, enum command_kind call,
+		       uint32_t attempt)
 {
 	const struct note *n;
 
 	DL_FOREACH (list, n)
-		if (n->r.call == COMMAND_NONE && same(&n->r.id, id))
+		if (n->r.call == call && n->r.attempt == attempt && same(&n->r.id, id))
 			return true;
 	return false;
 }
 
-bool outbox_has_result(const struct outbox *o, const struct branch_id *id)
+bool outbox_has_answer(const struct outbox *o, const struct branch_id *id, enum command_kind call,
+		       uint32_t attempt)
 {
 	const struct parcel *p;
 
 	DL_FOREACH (o->parcels, p)
-		if (has_result(p->results, id))
+		if (has_result(p->results, id, call, attempt))
 			return true;
-	return has_result(o->results, id);
+	return has_result(o->results, id, call, attempt);
+}
+
+bool outbox_has_result(const struct outbox *o, const struct branch_id *id)
+{
+	return outbox_has_answer(o, id, COMMAND_NONE, 0);
 }
 
 bool outbox_ask(struct outbox *o, const struct branch_id *id)

@@ -28,6 +28,9 @@ void outbox_result(struct outbox *o, const struct result *r);
 /* True if a result for this branch (not for a saga call of that name) has not been
  * acknowledged yet. */
 bool outbox_has_result(const struct outbox *o, const struct branch_id *id);
+/* The same for this attempt of a saga call. */
+bool outbox_has_answer(const struct outbox *o, const struct branch_id *id, enum command_kind call,
+		       uint32_t attempt);
 /* Puts a question in, once; false if it was there already, or too many are. */
 bool outbox_ask(struct outbox *o, const struct branch_id *id);
 

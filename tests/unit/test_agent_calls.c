@@ -243,9 +243,24 @@ START_TEST(memory_ends_after_twice_the_life_of_a_poll)
 	DO("t1", 1);
 	NO_CALLS();
 	ck_assert_uint_eq(agent_due(aw.agent), aw.now + 1);
+	REPLY_ALL();
 	aw_wait(1);
 	DO("t1", 1);
 	CALLED("do t1 1"); /* nothing is known of it: the resource tells by the key */
+}
+END_TEST
+
+/* A coordinator that slept has yet to read it, and sends the command once more: a second run
+ * could end otherwise than it will then read. */
+START_TEST(attempt_whose_answer_is_on_its_way_is_not_run_again_however_old)
+{
+	DO("t1", 1);
+	FINISH("do t1 1", RETRY, "not now");
+	aw_wait(2 * CALL_LIFE_US);
+	DO("t1", 1);
+	NO_CALLS();
+	DO("t1", 2);
+	CALLED("do t1 2");
 }
 END_TEST
 
@@ -336,6 +351,7 @@ int main(void)
 		what_is_done_answers_newer_attempts_and_is_not_done_again,
 		an_attempt_overtaken_by_a_newer_one_is_ignored,
 		memory_ends_after_twice_the_life_of_a_poll,
+		attempt_whose_answer_is_on_its_way_is_not_run_again_however_old,
 		a_new_coordinator_is_answered_what_the_old_one_was,
 		a_call_under_way_answers_the_new_coordinator,
 		an_undo_that_waits_answers_the_new_coordinator,
