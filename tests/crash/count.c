@@ -20,8 +20,9 @@ void count_clear(void)
 			   "datname = current_database() AND pid <> pg_backend_pid()");
 		while (bank_number(b, "SELECT count(*) FROM pg_prepared_xacts WHERE "
 				      "database = current_database()") > 0) {
-			char *name = bank_text(b, "SELECT quote_literal(gid) FROM pg_prepared_xacts "
-						  "WHERE database = current_database() LIMIT 1");
+			char *name =
+				bank_text(b, "SELECT quote_literal(gid) FROM pg_prepared_xacts "
+					     "WHERE database = current_database() LIMIT 1");
 			bank_do(b, "ROLLBACK PREPARED %s", name);
 			free(name);
 		}
@@ -36,14 +37,15 @@ void count_make_tables(void)
 		bank_do(b, "CREATE TABLE ledger (gid text NOT NULL, step text NOT NULL, "
 			   "way text NOT NULL, account int NOT NULL, amount bigint NOT NULL)");
 		bank_do(b, "CREATE INDEX ON ledger (gid)");
-		bank_do(b, "INSERT INTO account SELECT i, %d FROM generate_series(1, %d) i", BALANCE,
-			ACCOUNTS);
+		bank_do(b, "INSERT INTO account SELECT i, %d FROM generate_series(1, %d) i",
+			BALANCE, ACCOUNTS);
 	}
 }
 
 long long count_prepared(int b)
 {
-	return bank_number(b, "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'settle:%s:%%'",
+	return bank_number(b,
+			   "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE 'settle:%s:%%'",
 			   world.cluster);
 }
 
@@ -117,9 +119,9 @@ static long long file_number(const char *path, const char *sql, const char *gid,
 static void see_box(const struct deal *d, const struct effect *e, struct seen *s)
 {
 	char *path = world_file("box.db");
-	s->done = file_number(path,
-			      "SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'do'",
-			      d->gid, e->step);
+	s->done = file_number(
+		path, "SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'do'",
+		d->gid, e->step);
 	s->undone = file_number(
 		path, "SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'undo'",
 		d->gid, e->step);
@@ -230,9 +232,9 @@ static void check_effects(const struct deal *d)
 		NEED(agrees(&s, e->kind, committed),
 		     "%s is called %s, but its effect %s at %s was done %lld times and undone %lld",
 		     d->gid,
-		     committed		      ? "committed"
+		     committed              ? "committed"
 		     : d->told == TOLD_BACK ? "rolled back"
-					      : "unknown",
+					    : "unknown",
 		     e->step, place_name[e->at], s.done, s.undone);
 	}
 }
@@ -269,8 +271,9 @@ void count_journal(void)
 	char unfinished[128];
 	char *path = textf("%s/settle.db", world.data), *whole = integrity(path);
 
-	snprintf(unfinished, sizeof unfinished, "SELECT count(*) FROM txn WHERE state NOT IN (%d, %d)",
-		 TXN_COMMITTED, TXN_ABORTED);
+	snprintf(unfinished, sizeof unfinished,
+		 "SELECT count(*) FROM txn WHERE state NOT IN (%d, %d)", TXN_COMMITTED,
+		 TXN_ABORTED);
 	NEED(strcmp(whole, "ok") == 0, "the journal is damaged: %s", whole);
 	NEED(file_number(path, unfinished, NULL, NULL) == 0,
 	     "what the journal has is not finished, though everybody was told so");
@@ -284,8 +287,8 @@ void count_journal(void)
 			NEED(state == (d->told == TOLD_FORWARD ? TXN_COMMITTED : TXN_ABORTED),
 			     "%s was told an end, but the journal has %lld of it", d->gid, state);
 		else
-			NEED(state == -1, "%s is told unknown, but the journal has it: %lld", d->gid,
-			     state);
+			NEED(state == -1, "%s is told unknown, but the journal has it: %lld",
+			     d->gid, state);
 	}
 	free(whole);
 	free(path);

@@ -38,7 +38,7 @@ static enum told meaning(const char *status)
 	static const struct {
 		const char *word;
 		enum told told;
-	} words[] = {{"running", TOLD_OPEN},	  {"committing", TOLD_FORWARD},
+	} words[] = {{"running", TOLD_OPEN},      {"committing", TOLD_FORWARD},
 		     {"committed", TOLD_FORWARD}, {"rolling_back", TOLD_BACK},
 		     {"rolled_back", TOLD_BACK},  {"stuck", TOLD_STUCK}};
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -207,7 +207,8 @@ void client_await_ready(void)
 {
 	const int64_t until = clock_ms() + harness_patience_ms(PATIENCE_S);
 	for (;;) {
-		struct response r = rest_send(world.url, "GET", "/v1/resources", NULL, 0, ANSWER_MS);
+		struct response r =
+			rest_send(world.url, "GET", "/v1/resources", NULL, 0, ANSWER_MS);
 		const bool ready = all_ready(json_object_get(r.json, "resources"));
 		NEED(ready || clock_ms() < until, "not all is served: %s", r.body);
 		response_free(&r);

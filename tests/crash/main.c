@@ -115,6 +115,7 @@ int main(void)
 	}
 	crew_close();
 	/* As Check says it, for tests/run.sh. */
-	printf("100%%: Checks: %zu, Failures: %d, Errors: 0\n", n + n_stories, sum.failed + missing);
+	printf("100%%: Checks: %zu, Failures: %d, Errors: 0\n", n + n_stories,
+	       sum.failed + missing);
 	return sum.failed + missing == 0 && n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -69,8 +69,8 @@ bool plan_parse(const char *name, struct crash_case *c)
 	char story[32], actor[32], point[64], action[8];
 
 	memset(c, 0, sizeof *c);
-	if (sscanf(name, "%31[a-z-].%31[a-z-].%63[a-z0-9_].%u.%7[a-z]", story, actor, point, &c->nth,
-		   action) != 5)
+	if (sscanf(name, "%31[a-z-].%31[a-z-].%63[a-z0-9_].%u.%7[a-z]", story, actor, point,
+		   &c->nth, action) != 5)
 		return false;
 	for (size_t i = 0; i < n_stories; i++)
 		if (strcmp(stories[i].name, story) == 0)
@@ -157,7 +157,8 @@ int plan_missing(void)
 		const int by = passes_by[i] & ~passed[i];
 		if (!by || excuse(i))
 			continue;
-		printf("never reached: %s%s%s\n", names[i], by & CRASH_COORDINATOR ? " by coordinator" : "",
+		printf("never reached: %s%s%s\n", names[i],
+		       by & CRASH_COORDINATOR ? " by coordinator" : "",
 		       by & CRASH_AGENT ? " by an agent" : "");
 		missing++;
 	}

@@ -13,10 +13,10 @@
 
 struct story {
 	const char *name;
-	const char *settings;   /* more lines of the coordinator's file, or NULL */
-	void (*before)(void);   /* or NULL */
-	void (*act)(void);      /* or NULL */
-	bool edges;             /* its start and its stop are the point */
+	const char *settings; /* more lines of the coordinator's file, or NULL */
+	void (*before)(void); /* or NULL */
+	void (*act)(void);    /* or NULL */
+	bool edges;           /* its start and its stop are the point */
 };
 
 extern const struct story stories[];

@@ -74,7 +74,8 @@ void act_heavy(void)
 void act_accepted(void)
 {
 	struct deal *once = story_run(&flow_once, "accepted");
-	struct deal *one = story_run(&flow_pay, "accepted"), *two = story_run(&flow_pay_aside, "accepted");
+	struct deal *one = story_run(&flow_pay, "accepted"),
+		    *two = story_run(&flow_pay_aside, "accepted");
 	deal_await(one);
 	deal_await(two);
 	deal_await(once);

@@ -15,13 +15,13 @@ enum { MOMENT_S = 20 };
 
 /* Waits for a moment of the story.  When somebody has died it may never come: then the
  * story goes on without it, and only an undisturbed run must reach it. */
-#define MOMENT(cond)                                                                \
-	do {                                                                        \
-		int64_t until_ = clock_ms() + harness_patience_ms(MOMENT_S);        \
-		while (!(cond) && !atomic_load(&world.hit)) {                       \
-			NEED(clock_ms() < until_, "this never came: %s", #cond);    \
-			harness_pause();                                            \
-		}                                                                   \
+#define MOMENT(cond)                                                             \
+	do {                                                                     \
+		int64_t until_ = clock_ms() + harness_patience_ms(MOMENT_S);     \
+		while (!(cond) && !atomic_load(&world.hit)) {                    \
+			NEED(clock_ms() < until_, "this never came: %s", #cond); \
+			harness_pause();                                         \
+		}                                                                \
 	} while (0)
 
 /* Submits a new one and waits for an answer as far as `wait` says. */

@@ -90,10 +90,11 @@ static void write_hut(FILE *out)
 {
 	char *state = world_file("hut.db"), *script = world_file("hut.sh"),
 	     *book = world_file("hut.book");
-	char *text = textf("cat >/dev/null\n"
-			   "echo \"$SETTLE_GID $SETTLE_STEP$SETTLE_BRANCH ${SETTLE_DIRECTION:-$1}\" >>'%s'\n"
-			   "[ \"$1\" != ask ] || echo '{\"result\": \"pending\"}'\n",
-			   book);
+	char *text = textf(
+		"cat >/dev/null\n"
+		"echo \"$SETTLE_GID $SETTLE_STEP$SETTLE_BRANCH ${SETTLE_DIRECTION:-$1}\" >>'%s'\n"
+		"[ \"$1\" != ask ] || echo '{\"result\": \"pending\"}'\n",
+		book);
 	file_write(script, text);
 	fprintf(out,
 		"  hut:\n    adapter: exec\n    state: %s\n    parallel: 4\n    operations:\n"
@@ -142,7 +143,8 @@ static void make_agent(enum actor a, int port)
 
 	NEED(out, "%s cannot be written", conf);
 	fprintf(out,
-		"agent: %s\ncluster: %s\ncoordinator: tcp://127.0.0.1:%d\nsweep: 250ms\nresources:\n",
+		"agent: %s\ncluster: %s\ncoordinator: tcp://127.0.0.1:%d\nsweep: "
+		"250ms\nresources:\n",
 		actor_name[a], world.cluster, port);
 	if (a == AGENT_A) {
 		write_bank(out, BANK_A);
@@ -234,7 +236,8 @@ void world_open(const struct aim *aim, const char *settings, int slot, int slots
 static void start_one(enum actor a)
 {
 	const bool arm = world.arming && !world.replaced &&
-			 (world.aim.actor == ACTORS || world.aim.actor == (int)a) && !world.armed[a];
+			 (world.aim.actor == ACTORS || world.aim.actor == (int)a) &&
+			 !world.armed[a];
 	if (arm) {
 		world.armed[a] = true;
 		setenv("SETTLE_CRASH", world.aim.setting, 1);
@@ -246,7 +249,8 @@ static void start_one(enum actor a)
 static bool has_started(struct proc *p)
 {
 	char *log = file_read(p->log_path);
-	bool found = log && (size_t)p->mark <= strlen(log) && strstr(log + p->mark, "settled-started");
+	bool found =
+		log && (size_t)p->mark <= strlen(log) && strstr(log + p->mark, "settled-started");
 	free(log);
 	return found;
 }
@@ -286,7 +290,7 @@ static void check_end(enum actor a, int status)
 	bool expected = false;
 
 	if (world.armed[a] && !world.replaced && world_reached())
-		expected = strcmp(action, "kill") == 0	  ? status == 128 + SIGKILL
+		expected = strcmp(action, "kill") == 0    ? status == 128 + SIGKILL
 			   : strcmp(action, "abort") == 0 ? status == 128 + SIGABRT
 							  : ends_of_errors(a, status);
 	NEED(expected, "%s ended with status %d", actor_name[a], status);

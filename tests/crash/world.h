@@ -20,9 +20,9 @@ extern const char *const actor_name[ACTORS];
 
 /* What a case does to whom. */
 struct aim {
-	int actor;             /* -1: nobody; ACTORS: all (a trace) */
-	const char *setting;   /* of SETTLE_CRASH */
-	const char *action;    /* its last word; "" in a trace */
+	int actor;           /* -1: nobody; ACTORS: all (a trace) */
+	const char *setting; /* of SETTLE_CRASH */
+	const char *action;  /* its last word; "" in a trace */
 };
 
 extern struct world {
@@ -33,7 +33,7 @@ extern struct world {
 	struct aim aim;
 	bool arming; /* starts from now on are those that the case is about */
 	bool armed[ACTORS], replaced;
-	atomic_bool hit;             /* the crash point did its work */
+	atomic_bool hit; /* the crash point did its work */
 	/* The client asks for a SIGTERM; when the program has ended it is started again. */
 	_Atomic enum leave { LEAVE_NOT, LEAVE_ASKED, LEAVE_TOLD } leave[ACTORS];
 } world;
