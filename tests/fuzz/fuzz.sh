@@ -32,7 +32,7 @@ for target in "$@"; do
 	pids=
 	for ((i = 0; i < jobs; i++)); do
 		# shellcheck disable=SC2086 # lists of options
-		"$program" $limits $dict -max_len=4000 -max_total_time="$time" -reload=1 \
+		"$program" $limits $dict -max_len=4000 -len_control=20 -max_total_time="$time" -reload=1 \
 			-print_final_stats=1 -artifact_prefix="$found/" "$learnt" "$kept" \
 			>"$log.$i" 2>&1 </dev/null &
 		pids="$pids $!"
