@@ -158,6 +158,9 @@ static void finish(struct run *r, struct worker *w, int status)
 	}
 	r->over++;
 	if (how == PLAY_NOT_REACHED) {
+		char name[CASE_NAME_ROOM];
+		plan_name(w->task->c, name);
+		printf("not reached: %s\n", name);
 		r->sum.not_reached++;
 	} else if (how != PLAY_GOOD) {
 		r->sum.failed++;
