@@ -215,6 +215,9 @@ void client_await_ready(void)
 		response_free(&r);
 		if (ready)
 			return;
-		harness_pause();
+		/* Each question is a pass of the coordinator's points, and the fewer there are
+		 * the better the passes are those of the trace. */
+		for (int i = 0; i < 8; i++)
+			harness_pause();
 	}
 }
