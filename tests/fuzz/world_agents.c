@@ -43,22 +43,20 @@ static struct decision *decision_of(const struct branch_id *id)
 
 /* ---- rules ---- */
 
-static enum txn_state durable_state(const char *gid)
-{
-	const struct record *r = memory_journal_peek(fw.journal, gid);
-
-	return r != NULL ? r->state : 0;
-}
-
 static bool is_commit(enum txn_state s)
 {
 	return s == TXN_COMMITTING || s == TXN_COMMITTED || s == TXN_COMMIT_HAZARD;
 }
 
-static void check_committed(const struct branch_id *id)
+static void check_committed(const struct branch_id *id, bool asked)
 {
-	MUST_SAY(is_commit(durable_state(id->gid)), "%s: a commit leaves after its decision",
-		 id->gid);
+	const struct record *r = memory_journal_peek(fw.journal, id->gid);
+	/* Whoever asks may also be told of one that the resource itself decided. */
+	const bool decided =
+		r != NULL && (is_commit(r->state) || (asked && r->state == TXN_ONE_PHASE));
+
+	MUST_SAY(decided, "%s: a commit leaves after its decision", id->gid);
+	MUST_SAY(r->epoch == id->epoch, "%s: that of another epoch was committed", id->gid);
 	decision_of(id)->commit = true;
 	MUST_SAY(!decision_of(id)->rollback, "%s: committed here, rolled back there", id->gid);
 }
@@ -111,7 +109,7 @@ static void check_command(const struct command *c)
 			 "%s: begun after its end", c->id.gid);
 		decision_of(&c->id)->work = true;
 		break;
-	case COMMAND_COMMIT: check_committed(&c->id); break;
+	case COMMAND_COMMIT: check_committed(&c->id, false); break;
 	case COMMAND_ROLLBACK: check_rolled_back(&c->id); break;
 	case COMMAND_SETTLE_ONCE: break;
 	case COMMAND_DO:
@@ -164,7 +162,7 @@ void world_reply(void *self, uint64_t poll, const struct reply *r)
 	}
 	for (size_t i = 0; i < r->n_answers; i++) {
 		if (r->answers[i].verdict == VERDICT_COMMIT)
-			check_committed(&r->answers[i].id);
+			check_committed(&r->answers[i].id, true);
 		else if (r->answers[i].verdict == VERDICT_ABORT)
 			check_rolled_back(&r->answers[i].id);
 	}

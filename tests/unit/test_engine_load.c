@@ -33,7 +33,7 @@ static void refused(struct record *r, const char *why)
 
 	ck_assert_int_eq(engine_load(w.e, r, &err), RC_INVALID);
 	ck_assert_msg(strstr(err.text, why) != NULL, "%s", err.text);
-	ck_assert_ptr_nonnull(strstr(err.text, "restore the data directory"));
+	ck_assert_ptr_nonnull(strstr(err.text, "damaged"));
 }
 
 START_TEST(branches_of_one_name_are_damage)
