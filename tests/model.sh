@@ -109,7 +109,7 @@ protocol() {
 	run 2-both-crash ok "$both"
 	run 2-all ok "-DN=2 -DEPOCHS=2 -DCRASHES=1 -DFAULTS=0"
 	run 2-ends ok "$epochs -DHEALED" NP
-	run 2-all-ends ok "-DN=2 -DEPOCHS=2 -DCRASHES=1 -DHEALED -DOLD_DIES" NP
+	run 2-all-ends ok "-DN=2 -DEPOCHS=2 -DCRASHES=1 -DHEALED" NP
 	run 3-agents-crash ok "-DN=3 -DEPOCHS=1 -DCRASHES=1"
 	run 3-epochs ok "-DN=3 -DEPOCHS=2 -DCRASHES=0 -DFAULTS=0 -DOLD_DIES"
 	run 3-ends ok "-DN=3 -DEPOCHS=1 -DCRASHES=1 -DHEALED" NP

@@ -80,11 +80,12 @@ inline abort_all(x) {
 
 inline settle(x) {
 	j = 0;
-	k = 0;
+	k = 0; /* 1: one is owed something; 2: a hazard */
 	do
 	:: j < N ->
 		if
-		:: br[XB(x, j)] == BR_COMMITTING || br[XB(x, j)] == BR_ABORTING -> k = 1
+		:: br[XB(x, j)] == BR_COMMITTING || br[XB(x, j)] == BR_ABORTING -> k = k | 1
+		:: br[XB(x, j)] == BR_HAZARD -> k = k | 2
 		:: else -> skip
 		fi;
 		j++
@@ -93,6 +94,7 @@ inline settle(x) {
 	if
 	:: k == 0 && st[x] == COMMITTING -> st[x] = COMMITTED
 	:: k == 0 && st[x] == ABORTING -> st[x] = ABORTED
+	:: k == 2 -> st[x] = HAZARD
 	:: else -> skip
 	fi
 }
@@ -283,9 +285,10 @@ inline heard(x, b) {
 	fi
 }
 
-inline hazard(x) {
-	st[x] = HAZARD;
-	MUST(by_hand, no_hazard)
+inline hazard(x, b) {
+	MUST(by_hand, no_hazard);
+	br[XB(x, b)] = BR_HAZARD;
+	settle(x)
 }
 
 #ifdef REPEAT_AS_FIRST
@@ -327,14 +330,14 @@ inline result(x, b, r) {
 		:: r == R_COMMITTED -> br[XB(x, b)] = BR_COMMITTED; settle(x)
 		/* overtaken: somebody before us may have committed it, so we ask again. */
 		:: r == R_HAZARD && SHARED(x) -> skip
-		:: r == R_HAZARD && !SHARED(x) -> hazard(x)
-		:: r == R_BACK -> hazard(x)
+		:: r == R_HAZARD && !SHARED(x) -> hazard(x, b)
+		:: r == R_BACK -> hazard(x, b)
 		:: else -> skip
 		fi
 	:: st[x] == ABORTING && br[XB(x, b)] == BR_ABORTING ->
 		if
 		:: r == R_BACK -> br[XB(x, b)] = BR_ABORTED; settle(x)
-		:: r == R_HAZARD || r == R_COMMITTED -> hazard(x)
+		:: r == R_HAZARD || r == R_COMMITTED -> hazard(x, b)
 		:: else -> skip
 		fi
 	:: else -> skip

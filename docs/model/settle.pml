@@ -24,6 +24,9 @@
 #ifndef CRASHES
 #define CRASHES 1 /* of agents */
 #endif
+#if defined(HEALED) && !defined(OLD_DIES)
+#define OLD_DIES /* a healed world has no old coordinator */
+#endif
 #ifndef FAULTS
 #define FAULTS 1
 #endif
@@ -62,6 +65,7 @@
 #define BR_COMMITTED  4
 #define BR_ABORTING   5
 #define BR_ABORTED    6
+#define BR_HAZARD     7
 
 #define UNKNOWN       0 /* stages of a branch at its agent */
 #define WORKING       1
