@@ -150,6 +150,8 @@ $(B)/examples/agents/c/tally: $(B)/examples/agents/c/tally.o $(B)/libsettle.a
 $(B)/tests/unit/test_plugin $(B)/tests/unit/test_plugin_load $(B)/tests/unit/test_conformance: | $(PLUGINS)
 $(B)/tests/e2e/test_saga_hostile: | $(PLUGINS)
 $(B)/tests/unit/test_crash: | $(BINS)
+# It stands between SQLite and the system, so no other test must have it.
+$(B)/tests/unit/test_journal_power: $(patsubst %.c,$(B)/%.o,$(wildcard tests/power/*.c))
 $(B)/tests/e2e/test_custom: | $(PLUGINS) $(B)/examples/agents/c/tally
 $(B)/libharness.a: $(HARNESS)
 	@rm -f $@
