@@ -2,8 +2,9 @@
  *
  * A file of ours is a small head and, behind it, the system's own file: so it does not
  * matter who stands in front of us.  What may fail asks its crash point first; all else
- * is passed on as it is.  Each write is made twice, at first only its first half: between
- * the two lies the moment at which a real crash tears a page. */
+ * is passed on as it is.  A write of more than a sector is made twice, at first only about
+ * half of its sectors: between the two lies the moment at which a real crash tears a page.
+ * (A sector is written whole or not at all, as SQLite assumes too.) */
 #include "base/crash_vfs.h"
 
 #ifdef SETTLE_CRASH_POINTS
@@ -13,6 +14,8 @@
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+enum { SECTOR = 512 };
 
 struct file {
 	sqlite3_file head;
@@ -45,9 +48,12 @@ static int on_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
 
 	if (error != 0)
 		return error == ENOSPC ? SQLITE_FULL : SQLITE_IOERR_WRITE;
-	if (n > 1 && (rc = REAL(f, xWrite, data, n / 2, at)) != SQLITE_OK)
-		return rc;
-	CRASH_POINT(disk_torn);
+	if (n > SECTOR) {
+		rc = REAL(f, xWrite, data, n / 2 / SECTOR * SECTOR, at);
+		if (rc != SQLITE_OK)
+			return rc;
+		CRASH_POINT(disk_torn);
+	}
 	rc = REAL(f, xWrite, data, n, at);
 	CRASH_POINT(disk_written);
 	return rc;
