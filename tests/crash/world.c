@@ -1,5 +1,6 @@
 #include "tests/crash/world.h"
 
+#include "base/clock.h"
 #include "tests/lib/bank.h"
 
 #include <signal.h>
@@ -224,7 +225,9 @@ void world_open(const struct aim *aim, const char *settings, int slot, int slots
 	world.aim = *aim;
 	world.url = textf("http://127.0.0.1:%d", rest_port);
 	world.data = textf("%s/data", temp_dir());
-	snprintf(world.cluster, sizeof world.cluster, "c%d", (int)getpid());
+	/* Process ids come again within thousands of cases, and the databases stay. */
+	snprintf(world.cluster, sizeof world.cluster, "c%dx%llx", (int)getpid(),
+		 (unsigned long long)clock_wall_us() / 1000 % 0x100000000);
 	world.desk = http_stub_new();
 	make_coordinator(rest_port, port, settings);
 	make_agent(AGENT_A, port);
