@@ -141,6 +141,11 @@ static int read_frame(sqlite3_file *base, void *to, sqlite3_int64 at)
 	return rc;
 }
 
+static sqlite3_int64 whole_pieces(sqlite3_int64 size)
+{
+	return (size + WAL_PIECE - 1) / WAL_PIECE * WAL_PIECE;
+}
+
 static int make_room(sqlite3_file *base, int n, sqlite3_int64 at)
 {
 	struct file *f = ours(base);
@@ -152,7 +157,7 @@ static int make_room(sqlite3_file *base, int n, sqlite3_int64 at)
 		return rc;
 	if (size < at + n)
 		size = at + n;
-	f->room = (size + WAL_PIECE - 1) / WAL_PIECE * WAL_PIECE;
+	f->room = whole_pieces(size);
 	return system->pMethods->xTruncate(system, f->room);
 }
 
@@ -187,9 +192,12 @@ static int on_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
 	return system_of(f)->pMethods->xWrite(system_of(f), data, n, at);
 }
 
+/* SQLite cuts a log to what is in it when that alone is above journal_size_limit. */
 static int on_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
 	ours(f)->room = 0;
+	if (ours(f)->log)
+		size = whole_pieces(size);
 	return system_of(f)->pMethods->xTruncate(system_of(f), size);
 }
 

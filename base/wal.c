@@ -21,6 +21,8 @@ enum {
 	SUMS_AT = 16,
 	HEADER_SALTS_AT = 16,
 	HEADER_SUMS_AT = 24,
+	PLACES = WAL_FRAME, /* instead of a place in a frame */
+	SECTOR = 512,       /* a disk writes it whole or not at all */
 	QUARTERS = 4,
 	QUARTER = SEAL_PAGE / QUARTERS,
 };
@@ -116,16 +118,16 @@ bool wal_frame_follows(const unsigned char *before, const unsigned char *frame, 
 	return same(frame_sums(before, frame, big_endian), sums_at(frame + SUMS_AT));
 }
 
-/* ---- one bit ---- */
+/* ---- putting right ---- */
 
-/* A bit of a word that is `of[0]` in one half and `of[1]` in the other. */
-static bool bit_explains(struct sums off, uint32_t in_a, uint32_t in_b)
+/* A bit of a word that is worth `one` of a checksum, if that is all that is `off`; else 0. */
+static uint32_t bit_of(struct sums off, struct sums one)
 {
 	for (uint32_t bit = 1; bit != 0; bit <<= 1)
-		if ((bit * in_a == off.a && bit * in_b == off.b) ||
-		    (0 - bit * in_a == off.a && 0 - bit * in_b == off.b))
-			return true;
-	return false;
+		if ((bit * one.a == off.a && bit * one.b == off.b) ||
+		    (0 - bit * one.a == off.a && 0 - bit * one.b == off.b))
+			return bit;
+	return 0;
 }
 
 static bool one_bit(uint32_t x)
@@ -133,23 +135,72 @@ static bool one_bit(uint32_t x)
 	return x != 0 && (x & (x - 1)) == 0;
 }
 
-/* True if one flipped bit, of what the checksum covers or of the checksum, is all that is wrong
- * with a frame that has `stored` where `right` follows from the rest. */
-static bool one_bit_off(struct sums stored, struct sums right)
+static void flip(unsigned char *p, uint32_t bit, bool big_endian)
 {
-	const struct sums off = {stored.a - right.a, stored.b - right.b};
-	struct sums first = {1, 1}, second = {0, 1}; /* what the last two words are worth */
+	const uint32_t x = big_endian ? htobe32(bit) : htole32(bit);
+	uint32_t n;
 
-	if ((off.a == 0 && one_bit(stored.b ^ right.b)) ||
-	    (off.b == 0 && one_bit(stored.a ^ right.a)))
-		return true;
-	for (int pair = 0; pair < (SEAL_PAGE + 8) / 8; pair++) {
-		if (bit_explains(off, first.a, first.b) || bit_explains(off, second.a, second.b))
-			return true;
+	memcpy(&n, p, sizeof n);
+	n ^= x;
+	memcpy(p, &n, sizeof n);
+}
+
+/* Of what the checksum covers: the `k`th pair of words from its end. */
+static int pair_at(int k)
+{
+	return k < SEAL_PAGE / 8 ? WAL_FRAME - 8 * (k + 1) : 0;
+}
+
+/* Flips the bit of what the checksum covers that explains the stored one.  Where its pair of
+ * words is; -1: no bit does; or PLACES: more than one would.  (The checksum counts modulo 2^32, so
+ * the high bits of a word look like those of others.) */
+static int flip_covered(unsigned char *frame, struct sums off, bool big_endian)
+{
+	struct sums first = {1, 1}, second = {0, 1}; /* what the last two words are worth */
+	uint32_t bit = 0;
+	int word = -1;
+
+	for (int k = 0; k <= SEAL_PAGE / 8; k++) {
+		const uint32_t in_first = bit_of(off, first), in_second = bit_of(off, second);
+
+		if ((in_first | in_second) != 0) {
+			if (bit != 0 || (in_first != 0 && in_second != 0))
+				return PLACES;
+			bit = in_first | in_second;
+			word = pair_at(k) + (in_first != 0 ? 0 : 4);
+		}
 		first = (struct sums){first.a + first.b, first.a + 2 * first.b};
 		second = (struct sums){second.a + second.b, second.a + 2 * second.b};
 	}
-	return false;
+	if (word < 0)
+		return -1;
+	flip(frame + word, bit, big_endian);
+	return word / 8 * 8;
+}
+
+static void put_big(unsigned char *p, uint32_t n)
+{
+	n = htobe32(n);
+	memcpy(p, &n, sizeof n);
+}
+
+/* Puts right a frame that is wrong in one bit: the 8 bytes that differ then begin at what is
+ * returned, or -1, or PLACES. */
+static int put_bit_right(const unsigned char *before, unsigned char *frame, bool big_endian)
+{
+	const struct sums stored = sums_at(frame + SUMS_AT),
+			  right = frame_sums(before, frame, big_endian);
+	const struct sums off = {stored.a - right.a, stored.b - right.b};
+	int at;
+
+	if ((off.a == 0 && one_bit(stored.b ^ right.b)) ||
+	    (off.b == 0 && one_bit(stored.a ^ right.a))) {
+		put_big(frame + SUMS_AT, right.a);
+		put_big(frame + SUMS_AT + 4, right.b);
+		return SUMS_AT;
+	}
+	at = flip_covered(frame, off, big_endian);
+	return at < 0 || at == PLACES || wal_frame_follows(before, frame, big_endian) ? at : -1;
 }
 
 /* ---- the log ---- */
@@ -161,6 +212,8 @@ struct scan {
 	unsigned char salts[8];
 	unsigned char before[8]; /* the checksum that the next frame follows */
 	uint64_t bad;            /* the first frame that is not right; 0: none yet */
+	size_t n_fixes;          /* also of an unfinished transaction */
+	uint64_t doubt;          /* a frame of it in which a bit is wrong, who knows which; or 0 */
 	bool committed;          /* a commit stands at it or after it */
 	uint32_t page;           /* of the last frame of an unfinished transaction; or 0 */
 };
@@ -173,13 +226,24 @@ static bool header_ok(const unsigned char *h, bool *big_endian)
 		    sums_at(h + HEADER_SUMS_AT));
 }
 
+static void commit(struct scan *s)
+{
+	s->out->commits++;
+	s->out->n_fixes = s->n_fixes;
+	if (s->doubt != 0)
+		snprintf(s->out->damage, sizeof s->out->damage,
+			 "a bit of its log (-wal) is wrong, in frame %llu",
+			 (unsigned long long)s->doubt);
+}
+
 static void good_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 {
 	const uint64_t note = seal_note(frame + WAL_HEAD);
 
 	s->out->frames++;
 	s->out->page_1 = s->out->page_1 || big(frame) == 1;
-	s->out->commits += big(frame + 4) != 0;
+	if (big(frame + 4) != 0)
+		commit(s);
 	s->page = big(frame + 4) != 0 ? 0 : big(frame);
 	memcpy(s->before, frame + SUMS_AT, sizeof s->before);
 	if (s->id != 0 && note != 0 && note != s->id)
@@ -189,25 +253,58 @@ static void good_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 			 (unsigned long long)n);
 }
 
-static void first_bad_frame(struct scan *s, uint64_t n, const unsigned char *frame, bool ours,
-			    bool follows)
+/* True if the salts of a frame's head stand in another sector than its page's number: then these
+ * need not be of one write. */
+static bool head_of_two(uint64_t n)
 {
-	const struct sums stored = sums_at(frame + SUMS_AT);
+	const uint64_t at = WAL_HEADER + (n - 1) * WAL_FRAME;
 
+	return at / SECTOR != (at + SALTS_AT + 7) / SECTOR;
+}
+
+static void first_bad_frame(struct scan *s, uint64_t n, const unsigned char *frame)
+{
 	s->bad = n;
-	s->committed = ours && big(frame + 4) != 0;
-	if (follows || (ours && one_bit_off(stored, frame_sums(s->before, frame, s->big_endian))))
-		snprintf(s->out->damage, sizeof s->out->damage,
-			 "a bit of its log (-wal) is wrong, in frame %llu", (unsigned long long)n);
+	s->committed = memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) == 0 &&
+		       !head_of_two(n) && big(frame + 4) != 0;
+}
+
+/* A frame that is right but for its salts, which its checksum does not cover, or but for a
+ * bit.  Its checksum says so, and what was meant. */
+static bool put_right(struct scan *s, uint64_t n, unsigned char *frame)
+{
+	const bool ours = memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) == 0;
+	struct wal_fix *fix = &s->out->fixes[s->n_fixes];
+	int at = SALTS_AT;
+
+	if (s->n_fixes == WAL_FIXES)
+		return false;
+	if (!ours && wal_frame_follows(s->before, frame, s->big_endian))
+		memcpy(frame + SALTS_AT, s->salts, sizeof s->salts);
+	else
+		at = ours ? put_bit_right(s->before, frame, s->big_endian) : -1;
+	if (at < 0 || big(frame) == 0)
+		return false;
+	if (at == PLACES) {
+		s->doubt = n;
+		return true;
+	}
+	fix->frame = n;
+	fix->at = (off_t)(WAL_HEADER + (n - 1) * WAL_FRAME) + at;
+	memcpy(fix->bytes, frame + at, sizeof fix->bytes);
+	s->n_fixes++;
+	return true;
 }
 
 /* Only the head of `frame` is looked at.  SQLite writes a transaction's pages by their numbers:
  * where these do not grow, another transaction begins, also if the mark of the last one's end
  * was lost.  (Unless it ran out of memory for them: our connections do not, see seal_vfs.h.) */
-static void later_frame(struct scan *s, const unsigned char *frame)
+static void later_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 {
 	if (memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) != 0)
 		return; /* left over from before the log was begun anew */
+	if (head_of_two(n))
+		return;
 	if (s->committed || (s->id != 0 && big(frame) <= s->page))
 		snprintf(
 			s->out->damage, sizeof s->out->damage,
@@ -218,15 +315,15 @@ static void later_frame(struct scan *s, const unsigned char *frame)
 	s->page = big(frame);
 }
 
-static void look_at(struct scan *s, uint64_t n, const unsigned char *frame)
+static void look_at(struct scan *s, uint64_t n, unsigned char *frame)
 {
 	const bool ours = memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) == 0;
-	const bool follows = wal_frame_follows(s->before, frame, s->big_endian);
 
-	if (ours && follows && big(frame) != 0)
+	if ((ours && big(frame) != 0 && wal_frame_follows(s->before, frame, s->big_endian)) ||
+	    put_right(s, n, frame))
 		good_frame(s, n, frame);
 	else
-		first_bad_frame(s, n, frame, ours, follows);
+		first_bad_frame(s, n, frame);
 }
 
 int wal_scan(int fd, off_t size, uint64_t id, struct wal_facts *out)
@@ -257,24 +354,54 @@ int wal_scan(int fd, off_t size, uint64_t id, struct wal_facts *out)
 		if (s.bad == 0)
 			look_at(&s, n, frame);
 		else
-			later_frame(&s, frame);
+			later_frame(&s, n, frame);
 	}
 	return 0;
 }
 
-int wal_scan_of(const char *path, uint64_t id, struct wal_facts *out)
+static int open_log(const char *path, int flags)
 {
 	char *name = mem_printf("%s-wal", path);
-	const int fd = open(name, O_RDONLY | O_CLOEXEC);
-	int rc = -1, why = errno;
+	const int fd = open(name, flags | O_CLOEXEC), why = errno;
 
 	free(name);
-	memset(out, 0, sizeof *out);
-	if (fd < 0)
-		return why == ENOENT ? 0 : -1;
-	rc = wal_scan(fd, lseek(fd, 0, SEEK_END), id, out);
-	why = errno;
+	errno = why;
+	return fd;
+}
+
+static int close_log(int fd, int rc)
+{
+	const int why = errno;
+
 	close(fd);
 	errno = why;
 	return rc;
+}
+
+int wal_scan_of(const char *path, uint64_t id, struct wal_facts *out)
+{
+	const int fd = open_log(path, O_RDONLY);
+
+	memset(out, 0, sizeof *out);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	return close_log(fd, wal_scan(fd, lseek(fd, 0, SEEK_END), id, out));
+}
+
+int wal_fix_of(const char *path, const struct wal_facts *facts)
+{
+	const int fd = open_log(path, O_RDWR);
+	int rc = 0;
+
+	if (fd < 0)
+		return -1;
+	for (size_t i = 0; i < facts->n_fixes && rc == 0; i++) {
+		const struct wal_fix *fix = &facts->fixes[i];
+
+		if (pwrite(fd, fix->bytes, sizeof fix->bytes, fix->at) != sizeof fix->bytes)
+			rc = -1;
+	}
+	if (rc == 0)
+		rc = fsync(fd);
+	return close_log(fd, rc);
 }

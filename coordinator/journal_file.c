@@ -1,5 +1,6 @@
 /* journal_file.c - see journal_file.h. */
 #include "coordinator/journal_file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/seal.h"
 #include "base/wal.h"
@@ -67,6 +68,20 @@ static enum rc scan_log(const struct look *l, struct wal_facts *facts, struct er
 	return RC_OK;
 }
 
+/* When all else is well: what SQLite would take for the log's end. */
+static enum rc fix_log(const struct look *l, const struct wal_facts *facts, struct err *err)
+{
+	for (size_t i = 0; i < facts->n_fixes; i++)
+		log_event(LOG_WARN, "journal-log-fixed",
+			  "frame=%llu its checksum tells what was written where something else "
+			  "is: a power failure can do that, and so can a failing disk",
+			  (unsigned long long)facts->fixes[i].frame);
+	if (facts->n_fixes > 0 && wal_fix_of(l->path, facts) != 0)
+		return err_set(err, RC_IO, "%s-wal: cannot be written: %s", l->path,
+			       strerror(errno));
+	return RC_OK;
+}
+
 /* While the journal is open its log has a header, which is written and synced before all that
  * counts, and ends where a piece ends. */
 static enum rc check_open_log(const struct look *l, const struct wal_facts *facts, struct err *err)
@@ -100,7 +115,7 @@ static enum rc check_log(const struct look *l, struct err *err)
 		rc = check_open_log(l, &facts, err);
 	if (rc == RC_OK && torn && l->rollback == 0 && !facts.page_1)
 		rc = db_damaged(err, l->path, "page 1: its checksum is wrong");
-	return rc;
+	return rc == RC_OK ? fix_log(l, &facts, err) : rc;
 }
 
 /* ---- the file ---- */
@@ -147,7 +162,7 @@ static enum rc check_unsealed(const struct look *l, struct err *err)
 		rc = scan_log(l, &facts, err);
 	if (rc == RC_OK && facts.damage[0] != '\0')
 		rc = db_damaged(err, l->path, "%s", facts.damage);
-	return rc;
+	return rc == RC_OK ? fix_log(l, &facts, err) : rc;
 }
 
 /* By the header: its version decides how the pages are to be read. */
@@ -162,10 +177,11 @@ static enum rc check_kind(const struct look *l, enum file_kind *kind, struct err
 		return check_sealed(l, err);
 	if (big_endian(l->page + APPLICATION_AT, 4) != JOURNAL_APPLICATION_ID)
 		return room ? db_damaged(err, l->path, "its header") : not_ours(l, err);
-	if (version == JOURNAL_VERSION)
+	/* An earlier version with room: the making was interrupted between two of its steps. */
+	if (version == JOURNAL_VERSION || (room && version > 0 && version < JOURNAL_VERSION))
 		return check_sealed(l, err);
 	if (version > 0 &&
-	    (version < JOURNAL_VERSION ? !room : version == JOURNAL_TAKE_OVER + JOURNAL_VERSION)) {
+	    (version < JOURNAL_VERSION || version == JOURNAL_TAKE_OVER + JOURNAL_VERSION)) {
 		*kind = FILE_UNSEALED;
 		return check_unsealed(l, err);
 	}
@@ -201,6 +217,11 @@ static enum rc check_open_file(struct look *l, enum file_kind *kind, struct err 
 	got = pread(l->fd, l->page, SEAL_PAGE, 0);
 	if (got < 0)
 		return err_set(err, RC_IO, "%s: cannot be read: %s", l->path, strerror(errno));
+	/* The making was interrupted before page 1 was on the disk: SQLite empties the file. */
+	if (l->rollback > 0 && got >= 0 && memcmp(l->page, magic, sizeof magic) != 0) {
+		*kind = FILE_SEALED;
+		return RC_OK;
+	}
 	if (got < HEADER_SIZE || memcmp(l->page, magic, sizeof magic) != 0) {
 		if (l->log > WAL_HEADER || (got == SEAL_PAGE && seal_note(l->page) != 0 &&
 					    l->page[RESERVED_AT] == SEAL_RESERVED))

@@ -32,26 +32,42 @@ static enum rc copy_log(sqlite3 *db, const char *how, bool *whole, struct err *e
 	return rc;
 }
 
+/* Copies all, or fails: somebody who reads longer than SQLite waits for is in the way. */
+static enum rc copy_all(sqlite3 *db, const char *how, struct err *err)
+{
+	bool whole;
+	enum rc rc = copy_log(db, how, &whole, err);
+
+	if (rc == RC_OK && !whole)
+		rc = err_set(err, RC_IO,
+			     "%s: another program reads it all the while, so that its log cannot "
+			     "be copied: end that one (a sqlite3 that stands in a BEGIN?), then "
+			     "start again",
+			     sqlite3_db_filename(db, "main"));
+	return rc;
+}
+
 /* If the last process ended on a failed sync, what its log shows may not all be on the disk
  * although it reads well.  The first copy writes it all once more and syncs; and the next
- * write begins the log anew, so that its pages all have the new number.  Somebody who reads
- * all the while prevents that: then the number stays. */
+ * write begins the log anew, so that its pages all have the new number, and that nothing of
+ * what a torn transaction has left in it is taken for a part of ours.  Both need that nobody
+ * reads an older state. */
 enum rc mark_open(sqlite3 *db, struct err *err)
 {
-	uint64_t number = seal_vfs_note(db) & ~(uint64_t)MARK_OPEN;
-	bool whole;
-	enum rc rc = copy_log(db, "RESTART", &whole, err);
+	const uint64_t last = seal_vfs_note(db) & ~(uint64_t)MARK_OPEN;
+	uint64_t number = last;
+	enum rc rc = copy_all(db, "RESTART", err);
 
 	if (rc != RC_OK)
 		return rc;
-	while (whole && (number == 0 || number == (seal_vfs_note(db) & ~(uint64_t)MARK_OPEN))) {
+	while (number == 0 || number == last) {
 		sqlite3_randomness(sizeof number, &number);
 		number &= ~(uint64_t)MARK_OPEN;
 	}
 	seal_vfs_set_note(db, number | MARK_OPEN);
 	rc = write_page_1(db, err);
 	if (rc == RC_OK)
-		rc = copy_log(db, "FULL", &whole, err);
+		rc = copy_all(db, "FULL", err);
 	sqlite3_db_release_memory(db); /* pages with the old number */
 	return rc;
 }

@@ -145,6 +145,8 @@ enum rc file_seal(const char *dir, const char *path, struct err *err)
 		rc = write_anew(db, path, new_path, &version, err);
 	if (rc == RC_OK)
 		rc = finish_new(new_path, version, err);
+	if (rc == RC_OK) /* the old log is gone before the new file can be there */
+		rc = dir_sync(dir, err);
 	if (rc == RC_OK && rename(new_path, path) != 0)
 		rc = err_set(err, RC_IO, "%s: cannot be put in place: %s", new_path,
 			     strerror(errno));

@@ -143,7 +143,7 @@ static void check_journal(void)
 	sqlite3_stmt *stmt = NULL;
 	const char *said = "nothing";
 
-	if (sqlite3_open_v2(site.journal, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK &&
+	if (sqlite3_open_v2(site.journal, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK &&
 	    sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL) == SQLITE_OK &&
 	    sqlite3_step(stmt) == SQLITE_ROW)
 		said = (const char *)sqlite3_column_text(stmt, 0);

@@ -98,13 +98,15 @@ static void see_bank(int b, const struct deal *d, const struct effect *e, struct
 	s->exact = true;
 }
 
-static long long file_number(const char *path, const char *sql, const char *gid, const char *more)
+/* `mode`: a service's file may have to be rolled back first; the journal is only looked at. */
+static long long file_number(const char *path, int mode, const char *sql, const char *gid,
+			     const char *more)
 {
 	sqlite3 *db = NULL;
 	sqlite3_stmt *stmt = NULL;
 	long long n = -1;
 
-	NEED(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK, "%s: %s", path,
+	NEED(sqlite3_open_v2(path, &db, mode, NULL) == SQLITE_OK, "%s: %s", path,
 	     sqlite3_errmsg(db));
 	sqlite3_busy_timeout(db, 20000);
 	NEED(sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK, "%s: %s", path,
@@ -125,12 +127,14 @@ static long long file_number(const char *path, const char *sql, const char *gid,
 static void see_box(const struct deal *d, const struct effect *e, struct seen *s)
 {
 	char *path = world_file("box.db");
-	s->done = file_number(
-		path, "SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'do'",
-		d->gid, e->step);
+	s->done =
+		file_number(path, SQLITE_OPEN_READWRITE,
+			    "SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'do'",
+			    d->gid, e->step);
 	s->undone = file_number(
-		path, "SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'undo'",
-		d->gid, e->step);
+		path, SQLITE_OPEN_READWRITE,
+		"SELECT count(*) FROM effect WHERE gid = ? AND step = ? AND way = 'undo'", d->gid,
+		e->step);
 	s->exact = true;
 	free(path);
 }
@@ -261,7 +265,7 @@ static char *integrity(const char *path)
 	sqlite3_stmt *stmt = NULL;
 	char *text;
 
-	NEED(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK, "%s: %s", path,
+	NEED(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK, "%s: %s", path,
 	     sqlite3_errmsg(db));
 	NEED(sqlite3_prepare_v2(db, "PRAGMA integrity_check", -1, &stmt, NULL) == SQLITE_OK &&
 		     sqlite3_step(stmt) == SQLITE_ROW,
@@ -281,12 +285,13 @@ void count_journal(void)
 		 "SELECT count(*) FROM txn WHERE state NOT IN (%d, %d)", TXN_COMMITTED,
 		 TXN_ABORTED);
 	NEED(strcmp(whole, "ok") == 0, "the journal is damaged: %s", whole);
-	NEED(file_number(path, unfinished, NULL, NULL) == 0,
+	NEED(file_number(path, SQLITE_OPEN_READONLY, unfinished, NULL, NULL) == 0,
 	     "what the journal has is not finished, though everybody was told so");
 	for (int i = 0; i < deals(); i++) {
 		const struct deal *d = deal_at(i);
 		const long long state =
-			file_number(path, "SELECT state FROM txn WHERE gid = ?", d->gid, NULL);
+			file_number(path, SQLITE_OPEN_READONLY,
+				    "SELECT state FROM txn WHERE gid = ?", d->gid, NULL);
 		if (d->by_hand || d->may_fade)
 			continue;
 		if (d->told == TOLD_FORWARD || d->told == TOLD_BACK)

@@ -44,11 +44,11 @@ enum { DISK_OPS = 100000, DISK_FILES = 64 };
 
 struct disk_op {
 	enum disk_kind kind;
-	int file;           /* DISK_CREATE: the new one */
+	int file;            /* DISK_CREATE: the new one */
 	enum disk_name a, b; /* the names; rename: from and to */
-	size_t at, size;    /* truncate: `size` alone */
-	size_t data;        /* in `bytes` */
-	uint64_t what, n;   /* DISK_TOLD */
+	size_t at, size;     /* truncate: `size` alone */
+	size_t data;         /* in `bytes` */
+	uint64_t what, n;    /* DISK_TOLD */
 };
 
 /* One life of a process. */

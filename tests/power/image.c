@@ -121,22 +121,22 @@ static void put_torn(const struct disk_story *s, const struct disk_op *op, uint6
 	const size_t how = dice_below(state, TEARS), mid = first + dice_below(state, end - first);
 
 	for (size_t k = first; k < end; k++) {
-		const bool in[TEARS] = {k < mid, k > mid, k != mid, k == mid,
-					dice_one_in(state, 2)};
+		const bool in[TEARS] = {k<mid, k> mid, k != mid, k == mid, dice_one_in(state, 2)};
 		const size_t from = k * SECTOR > op->at ? k * SECTOR : op->at;
-		const size_t to = (k + 1) * SECTOR < op->at + op->size ? (k + 1) * SECTOR
-								       : op->at + op->size;
+		const size_t to =
+			(k + 1) * SECTOR < op->at + op->size ? (k + 1) * SECTOR : op->at + op->size;
 
 		if (in[how])
 			put(c, from, s->bytes + op->data + (from - op->at), to - from);
 	}
 }
 
-/* What has never been written shows what the disk had there: another file's bytes. */
+/* What has never been written shows what the disk had there: bytes from before this life. */
 static void put_garbage(const struct disk_story *s, size_t from, size_t to, uint64_t *state,
 			struct content *c)
 {
-	const bool old = !dice_one_in(state, 3) && s->n_bytes > SECTOR;
+	const size_t before = s->first_data[DISK_NAMES - 1] + s->first_size[DISK_NAMES - 1];
+	const bool old = !dice_one_in(state, 3) && before > SECTOR;
 
 	for (; from < to; from += SECTOR) {
 		unsigned char sector[SECTOR];
@@ -145,7 +145,7 @@ static void put_garbage(const struct disk_story *s, size_t from, size_t to, uint
 		for (size_t i = 0; i < SECTOR; i++)
 			sector[i] = (unsigned char)dice(state);
 		if (old)
-			memcpy(sector, s->bytes + dice_below(state, s->n_bytes - SECTOR), SECTOR);
+			memcpy(sector, s->bytes + dice_below(state, before - SECTOR), SECTOR);
 		if (!dice_one_in(state, 4))
 			put(c, from, sector, size);
 	}

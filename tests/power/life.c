@@ -18,10 +18,10 @@
 enum { ACTS = 8, UNFINISHED = 64, FIRST_SEQ = 1000 };
 /* Histories that are not pruned. */
 #define MARK_SEQ ((uint64_t)1 << 50)
-#define LAST                                                                           \
-	"SELECT max(1000, (SELECT coalesce(max(seq), 0) FROM txn),"                    \
-	" (SELECT coalesce(max(published_us), 0) FROM workflow),"                      \
-	" (SELECT coalesce(max(seq), 0) FROM event WHERE seq < 1125899906842624),"     \
+#define LAST                                                                          \
+	"SELECT max(1000, (SELECT coalesce(max(seq), 0) FROM txn),"                   \
+	" (SELECT coalesce(max(published_us), 0) FROM workflow),"                     \
+	" (SELECT coalesce(max(seq), 0) FROM event WHERE seq < 1125899906842624),"    \
 	" (SELECT coalesce(max(seq), 1125899906842624) - 1125899906842624 FROM event" \
 	"  WHERE seq > 1125899906842624))"
 
@@ -120,7 +120,8 @@ static size_t unfinished(const char *dir, uint64_t *seqs, uint64_t *next)
 	size_t n = 0;
 	int64_t last = 0;
 
-	NEED(db_prepare(db, "SELECT seq FROM txn WHERE state NOT IN (6, 7)"
+	NEED(db_prepare(db,
+			"SELECT seq FROM txn WHERE state NOT IN (6, 7)"
 			" AND gid LIKE 't%' ORDER BY seq LIMIT 64",
 			&stmt, &err) == RC_OK,
 	     "%s", err.text);
@@ -184,9 +185,11 @@ static void draw_script(const char *dir, uint64_t *state, struct script *p)
 		b->wait = i + 1 == p->n || !dice_one_in(state, 5);
 		b->copy_log = b->wait && dice_one_in(state, 6);
 	}
-	if (p->big)
-		p->batches[dice_below(state, p->n)].acts[0] =
-			(struct act){.kind = ACT_BIG, .seq = d.next};
+	if (p->big) {
+		struct batch *b = &p->batches[dice_below(state, p->n)];
+
+		b->acts[b->n++] = (struct act){.kind = ACT_BIG, .seq = d.next};
+	}
 }
 
 static void put(struct jf *f, const struct act *a, uint64_t seq, size_t size)
@@ -248,9 +251,7 @@ static void act(struct jf *f, const struct act *a)
 		jf_put_saga(f, gid, a->seq, SAGA_RUNNING, 1 + a->size % 6);
 		break;
 	case ACT_STEP: step(f, a); break;
-	case ACT_EVENT:
-		f->port.put_event(f->port.self, a->seq, 1, a->size, "{\"line\":1}");
-		break;
+	case ACT_EVENT: f->port.put_event(f->port.self, a->seq, 1, a->size, "{\"line\":1}"); break;
 	case ACT_WORKFLOW: publish(f, a); break;
 	case ACT_PRUNE: f->port.prune(f->port.self, a->seq); break;
 	case ACT_BIG:
@@ -389,8 +390,8 @@ static void old_and_killed(const char *dir, void *arg)
 
 	(void)arg;
 	NEED(sqlite3_open(path, &db) == SQLITE_OK &&
-		     sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) == SQLITE_OK &&
 		     sqlite3_exec(db, version_1, NULL, NULL, NULL) == SQLITE_OK &&
+		     sqlite3_exec(db, "PRAGMA journal_mode=WAL", NULL, NULL, NULL) == SQLITE_OK &&
 		     sqlite3_exec(db,
 				  "INSERT INTO txn VALUES(5, 6, 9, 41, 'old', 'w', NULL,"
 				  " zeroblob(32), zeroblob(6000))",
