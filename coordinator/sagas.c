@@ -371,6 +371,16 @@ void saga_begin(struct engine *e, struct txn *t)
 	see_to(e, t);
 }
 
+/* Somebody may still be at what our predecessor sent.  One that is stuck or pending may be
+ * tried again meanwhile. */
+static bool maybe_sent(const struct saga *s, size_t step)
+{
+	const enum step_state state = s->steps[step].state;
+
+	return command_owed(s, step) != COMMAND_NONE || state == STEP_STUCK ||
+	       state == STEP_PENDING;
+}
+
 void saga_continue(struct engine *e, struct txn *t)
 {
 	struct saga *s = t->rec->saga;
@@ -389,12 +399,12 @@ void saga_continue(struct engine *e, struct txn *t)
 	for (size_t i = 0; i < s->n_steps; i++) {
 		struct job *job = &t->jobs[i];
 
+		if (saga_work(s, i)->kind == WORK_CALL && maybe_sent(s, i))
+			call_silent(e, job, NULL);
 		if (command_owed(s, i) == COMMAND_NONE)
 			continue;
 		job->command = command_owed(s, i);
 		job->sends = 1; /* by whoever was here before us, perhaps */
-		if (saga_work(s, i)->kind == WORK_CALL)
-			call_silent(e, job, NULL);
 		if (saga_work(s, i)->kind == WORK_ATOMIC)
 			group_recover(e, t, i);
 		else if (s->steps[i].attempts > 0)

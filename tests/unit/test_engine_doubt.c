@@ -106,6 +106,23 @@ START_TEST(no_after_a_restart_is_undone_since_another_agent_may_be_at_it)
 }
 END_TEST
 
+START_TEST(no_of_a_stuck_pivot_that_is_tried_again_after_a_restart_is_doubtful)
+{
+	one_is_silent(WORKFLOW(CALL("one", "pivot: true, ")));
+	world_pass(8000);
+	world_poll("a2", 1, 100);
+	world_pass(8000);
+	world_sync();
+	STATUS("stuck");
+	restart();
+	engine_retry(w.e, 5, "g", NULL, "perhaps now");
+	sync();
+	SAY("a0", "one", REFUSED); /* a2 may still be at what was sent before */
+	sync();
+	STATUS("running");
+}
+END_TEST
+
 START_TEST(what_a_restart_concludes_is_durable_before_it_is_sent)
 {
 	submit(WORKFLOW(CALL("one", UNDONE)));
@@ -215,6 +232,7 @@ int main(void)
 	tcase_add_test(tc, no_of_the_agent_that_had_every_attempt_is_proof);
 	tcase_add_test(tc, doubtful_no_of_a_pivot_is_asked_for_again_when_there_is_no_doubt);
 	tcase_add_test(tc, no_after_a_restart_is_undone_since_another_agent_may_be_at_it);
+	tcase_add_test(tc, no_of_a_stuck_pivot_that_is_tried_again_after_a_restart_is_doubtful);
 	tcase_add_test(tc, what_a_restart_concludes_is_durable_before_it_is_sent);
 	tcase_add_test(tc, group_is_undone_by_a_group_of_its_own_when_a_restart_begins_it);
 	tcase_add_test(tc, cancel_that_came_too_late_does_not_hold_up_what_is_past_the_pivot);
