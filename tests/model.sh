@@ -84,6 +84,7 @@ rules() {
 	run rollback-unforced one_answer "$epochs -DABORT_UNFORCED"
 	run two-writers all_or_none "$epochs -DTWO_WRITERS -DATOMICITY_ALONE"
 	run repeat-as-first no_hazard "$both -DREPEAT_AS_FIRST"
+	run no-vouching no_hazard "-DN=2 -DEPOCHS=2 -DCRASHES=1 -DFAULTS=0 -DNO_VOUCHING"
 	run once-unmarked gone_for_good "$single -DONCE_UNMARKED"
 	run once-not-forbidden gone_for_good "$single -DONCE_UNFORBIDDEN"
 	run once-unforced by_decision "$single -DONCE_UNFORCED"

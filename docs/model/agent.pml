@@ -114,9 +114,5 @@ end:	do
 	/* Waited for, and not found: somebody else has ended it. */
 	:: d_step { fenced[b] && db[BI(b, i)] != PREPARED && N > 1 &&
 		(HERE == AT_PREPARED || HERE == DOUBT) -> HERE = OVER_GONE }
-	/* A tombstone is forgotten when no command of its time can come any more.  Of
-	 * the others that shows nothing; this one goes on saying "hazard" until then. */
-	:: d_step { HERE == OVER_HAZARD ->
-		HERE = DOUBT; tried_commit[BI(b, i)] = 0; tried_back[BI(b, i)] = 0 }
 	od
 }

@@ -4,13 +4,20 @@
 #define ALL_ARE(x, state) (br[XB(x, 0)] == (state) && br[XB(x, N / 2)] == (state) && \
 			   br[XB(x, N - 1)] == (state)) /* N up to 3 */
 
-/* A replaced coordinator cannot write: its data directory is locked by the new one, or is
- * not its own any more.  So what it would have to write first, it never says; and what it
+/* A replaced coordinator cannot write: the journal compares epochs with each batch.  So what it would have to write first, it never says; and what it
  * hears can only keep it from saying something again. */
 #ifdef TWO_WRITERS
 #define WRITES(x) true
 #else
 #define WRITES(x) ((x) == newest)
+#endif
+
+/* A new start of an agent is vouched for by a batch that the journal takes: one who was
+ * replaced by then sends it nothing. */
+#ifdef NO_VOUCHING
+#define VOUCHES(x) true
+#else
+#define VOUCHES(x) WRITES(x)
 #endif
 
 /* Whether votes of try i still count: once that is over, it is over for good. */
@@ -120,7 +127,10 @@ inline begin(x) {
 	:: j < N ->
 		br[XB(x, j)] = BR_WAITING;
 		sent[XB(x, j)] = 0;
-		known[XB(x, j)] = inc[j];
+		if
+		:: VOUCHES(x) -> known[XB(x, j)] = inc[j]
+		:: else -> skip
+		fi;
 		j++
 	:: else -> break
 	od;
@@ -291,12 +301,6 @@ inline hazard(x, b) {
 	settle(x)
 }
 
-#ifdef REPEAT_AS_FIRST
-#define SHARED(x) false
-#else
-#define SHARED(x) (try[x] != TRY(x)) /* job.shared */
-#endif
-
 /* results.c; a result of another try finds nothing. */
 inline result(x, b, r) {
 	if
@@ -328,10 +332,7 @@ inline result(x, b, r) {
 	:: st[x] == COMMITTING && br[XB(x, b)] == BR_COMMITTING ->
 		if
 		:: r == R_COMMITTED -> br[XB(x, b)] = BR_COMMITTED; settle(x)
-		/* overtaken: somebody before us may have committed it, so we ask again. */
-		:: r == R_HAZARD && SHARED(x) -> skip
-		:: r == R_HAZARD && !SHARED(x) -> hazard(x, b)
-		:: r == R_BACK -> hazard(x, b)
+		:: r == R_HAZARD || r == R_BACK -> hazard(x, b)
 		:: else -> skip
 		fi
 	:: st[x] == ABORTING && br[XB(x, b)] == BR_ABORTING ->
@@ -382,7 +383,8 @@ inline result(x, b, r) {
 
 proctype link(byte x; byte b) {
 end:	do
-	:: d_step { st[x] != NONE && st[x] != OUT && known[XB(x, b)] < inc[b] -> heard(x, b) }
+	:: d_step { st[x] != NONE && st[x] != OUT && known[XB(x, b)] < inc[b] && VOUCHES(x) ->
+		heard(x, b) }
 	/* commands */
 	:: d_step { MAY_SEND(x, b) && br[XB(x, b)] == BR_WAITING &&
 		(st[x] == PREPARING || st[x] == ONE_PHASE) ->
