@@ -229,6 +229,8 @@ static bool header_ok(const unsigned char *h, bool *big_endian)
 static void commit(struct scan *s)
 {
 	s->out->commits++;
+	s->out->whole = s->out->frames;
+	s->out->tail = false;
 	s->out->n_fixes = s->n_fixes;
 	if (s->doubt != 0)
 		snprintf(s->out->damage, sizeof s->out->damage,
@@ -245,6 +247,7 @@ static void good_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 	if (big(frame + 4) != 0)
 		commit(s);
 	s->page = big(frame + 4) != 0 ? 0 : big(frame);
+	s->out->tail = s->out->tail || big(frame + 4) == 0;
 	memcpy(s->before, frame + SUMS_AT, sizeof s->before);
 	if (s->id != 0 && note != 0 && note != s->id)
 		snprintf(s->out->damage, sizeof s->out->damage,
@@ -264,9 +267,11 @@ static bool head_of_two(uint64_t n)
 
 static void first_bad_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 {
+	const bool ours = memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) == 0;
+
 	s->bad = n;
-	s->committed = memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) == 0 &&
-		       !head_of_two(n) && big(frame + 4) != 0;
+	s->out->tail = s->out->tail || ours;
+	s->committed = ours && !head_of_two(n) && big(frame + 4) != 0;
 }
 
 /* A frame that is right but for its salts, which its checksum does not cover, or but for a
@@ -303,6 +308,7 @@ static void later_frame(struct scan *s, uint64_t n, const unsigned char *frame)
 {
 	if (memcmp(frame + SALTS_AT, s->salts, sizeof s->salts) != 0)
 		return; /* left over from before the log was begun anew */
+	s->out->tail = true;
 	if (head_of_two(n))
 		return;
 	if (s->committed || (s->id != 0 && big(frame) <= s->page))
@@ -403,5 +409,34 @@ int wal_fix_of(const char *path, const struct wal_facts *facts)
 	}
 	if (rc == 0)
 		rc = fsync(fd);
+	return close_log(fd, rc);
+}
+
+/* Of each frame the head, without which it is nothing. */
+static int wipe_from(int fd, off_t at)
+{
+	static const unsigned char nothing[WAL_HEAD];
+	unsigned char header[WAL_HEADER], head[WAL_HEAD];
+
+	if (pread(fd, header, sizeof header, 0) != sizeof header)
+		return -1;
+	for (; pread(fd, head, sizeof head, at) == sizeof head; at += WAL_FRAME)
+		if (memcmp(head + SALTS_AT, header + HEADER_SALTS_AT, 8) == 0 &&
+		    pwrite(fd, nothing, sizeof nothing, at) != sizeof nothing)
+			return -1;
+	return fsync(fd);
+}
+
+int wal_forget_tail(const char *path)
+{
+	const int fd = open_log(path, O_RDWR);
+	struct wal_facts facts;
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	rc = wal_scan(fd, lseek(fd, 0, SEEK_END), 0, &facts);
+	if (rc == 0 && facts.header && facts.damage[0] == '\0')
+		rc = wipe_from(fd, WAL_HEADER + (off_t)facts.whole * WAL_FRAME);
 	return close_log(fd, rc);
 }

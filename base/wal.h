@@ -46,6 +46,8 @@ struct wal_facts {
 	bool page_1;      /* page 1 is in it */
 	uint64_t frames;  /* that SQLite will take */
 	uint64_t commits; /* among them */
+	uint64_t whole;   /* those up to the last commit */
+	bool tail;        /* frames of this log stand after them */
 	size_t n_fixes;   /* in them */
 	struct wal_fix fixes[WAL_FIXES];
 	char damage[160]; /* what cannot come of a crash; "" if nothing */
@@ -73,6 +75,12 @@ int wal_scan(int fd, off_t size, uint64_t id, struct wal_facts *out);
 
 /* The same for the log of the database at `path`; one that is not there has no facts. */
 int wal_scan_of(const char *path, uint64_t id, struct wal_facts *out);
+
+/* Makes nothing of the frames after the last commit, and syncs.  SQLite leaves them there, and
+ * where it does not begin the log anew, or begins it with the same salts (as it does when
+ * the torn transaction was the first in it), they stand behind the next transaction, and
+ * would be taken for later ones. The caller keeps others from writing. -1, with errno. */
+int wal_forget_tail(const char *path);
 
 /* Writes the fixes into that log, and syncs it. Before SQLite opens it. -1, with errno. */
 int wal_fix_of(const char *path, const struct wal_facts *facts);

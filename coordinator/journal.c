@@ -45,18 +45,18 @@ static enum rc open_file(struct journal *j, const char *dir, const char *path, c
 			 struct err *err)
 {
 	sqlite3 *db = NULL;
-	enum file_kind kind;
-	enum rc rc = file_check(path, &kind, err);
+	struct file_facts facts = {.kind = FILE_NEW};
+	enum rc rc = file_check(path, &facts, err);
 
 	CRASH_POINT(journal_open);
-	if (rc == RC_OK && kind == FILE_UNSEALED)
+	if (rc == RC_OK && facts.kind == FILE_UNSEALED)
 		rc = file_seal(dir, path, err);
 	if (rc == RC_OK)
 		rc = db_open(path, &db, err);
 	if (rc == RC_OK)
 		rc = schema_ready(db, err);
 	if (rc == RC_OK)
-		rc = mark_open(db, err);
+		rc = mark_open(db, facts.tail, err);
 	CRASH_POINT(epoch_raise);
 	if (rc == RC_OK && schema_next_epoch(db, cluster, &j->epoch, err) != RC_OK) {
 		mark_closed(db, 0);

@@ -35,6 +35,7 @@ struct look {
 	unsigned char page[SEAL_PAGE];
 	bool sealed;   /* page 1 is as it was written */
 	uint64_t note; /* then */
+	bool tail;     /* what was found of it: see struct file_facts */
 };
 
 static uint32_t big_endian(const unsigned char *p, int bytes)
@@ -97,7 +98,7 @@ static enum rc check_open_log(const struct look *l, const struct wal_facts *fact
 }
 
 /* Page 1 is torn if the system failed while the log was copied; then the log has it. */
-static enum rc check_log(const struct look *l, struct err *err)
+static enum rc check_log(struct look *l, struct err *err)
 {
 	const bool torn = !l->sealed, is_open = l->sealed && (l->note & MARK_OPEN) != 0;
 	struct wal_facts facts = {0};
@@ -114,7 +115,10 @@ static enum rc check_log(const struct look *l, struct err *err)
 	if (rc == RC_OK && is_open)
 		rc = check_open_log(l, &facts, err);
 	if (rc == RC_OK && torn && l->rollback == 0 && !facts.page_1)
-		rc = db_damaged(err, l->path, "page 1: its checksum is wrong");
+		rc = db_damaged(err, l->path,
+				"page 1: its checksum is wrong; if sqlite3 has made or changed "
+				"this file, see \"Taking a journal over\"");
+	l->tail = facts.tail;
 	return rc == RC_OK ? fix_log(l, &facts, err) : rc;
 }
 
@@ -142,7 +146,7 @@ static enum rc not_ours(const struct look *l, struct err *err)
 		       l->path);
 }
 
-static enum rc check_sealed(const struct look *l, struct err *err)
+static enum rc check_sealed(struct look *l, struct err *err)
 {
 	enum rc rc = RC_OK;
 
@@ -166,7 +170,7 @@ static enum rc check_unsealed(const struct look *l, struct err *err)
 }
 
 /* By the header: its version decides how the pages are to be read. */
-static enum rc check_kind(const struct look *l, enum file_kind *kind, struct err *err)
+static enum rc check_kind(struct look *l, enum file_kind *kind, struct err *err)
 {
 	const uint32_t version = big_endian(l->page + VERSION_AT, 4);
 	const bool room = l->page[RESERVED_AT] == SEAL_RESERVED;
@@ -238,7 +242,7 @@ static enum rc check_open_file(struct look *l, enum file_kind *kind, struct err 
 	return check_kind(l, kind, err);
 }
 
-enum rc file_check(const char *path, enum file_kind *kind, struct err *err)
+enum rc file_check(const char *path, struct file_facts *facts, struct err *err)
 {
 	struct look l = {.path = path,
 			 .fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600),
@@ -253,7 +257,8 @@ enum rc file_check(const char *path, enum file_kind *kind, struct err *err)
 		rc = err_set(err, RC_IO, "%s: %s", path, strerror(errno));
 	l.size = st.st_size;
 	if (rc == RC_OK)
-		rc = check_open_file(&l, kind, err);
+		rc = check_open_file(&l, &facts->kind, err);
+	facts->tail = l.tail;
 	close(l.fd);
 	return rc;
 }

@@ -5,11 +5,13 @@
 #include "coordinator/journal_mark.h"
 #include "base/mem.h"
 #include "base/seal_vfs.h"
+#include "base/wal.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_schema.h"
 
-#include <stdbool.h>
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static enum rc write_page_1(sqlite3 *db, struct err *err)
 {
@@ -32,42 +34,53 @@ static enum rc copy_log(sqlite3 *db, const char *how, bool *whole, struct err *e
 	return rc;
 }
 
-/* Copies all, or fails: somebody who reads longer than SQLite waits for is in the way. */
-static enum rc copy_all(sqlite3 *db, const char *how, struct err *err)
+/* While nobody else can write. */
+static enum rc forget_tail(sqlite3 *db, struct err *err)
 {
-	bool whole;
-	enum rc rc = copy_log(db, how, &whole, err);
+	const char *path = sqlite3_db_filename(db, "main");
+	enum rc rc = db_exec(db, "BEGIN IMMEDIATE", err);
 
-	if (rc == RC_OK && !whole)
-		rc = err_set(err, RC_IO,
-			     "%s: another program reads it all the while, so that its log cannot "
-			     "be copied: end that one (a sqlite3 that stands in a BEGIN?), then "
-			     "start again",
-			     sqlite3_db_filename(db, "main"));
+	if (rc == RC_OK && wal_forget_tail(path) != 0)
+		rc = err_set(err, RC_IO, "%s-wal: cannot be written: %s", path, strerror(errno));
+	if (sqlite3_get_autocommit(db) == 0)
+		sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
 	return rc;
 }
 
-/* If the last process ended on a failed sync, what its log shows may not all be on the disk
- * although it reads well.  The first copy writes it all once more and syncs; and the next
- * write begins the log anew, so that its pages all have the new number, and that nothing of
- * what a torn transaction has left in it is taken for a part of ours.  Both need that nobody
- * reads an older state. */
-enum rc mark_open(sqlite3 *db, struct err *err)
+/* Another than `last`. */
+static uint64_t new_number(uint64_t last)
 {
-	const uint64_t last = seal_vfs_note(db) & ~(uint64_t)MARK_OPEN;
 	uint64_t number = last;
-	enum rc rc = copy_all(db, "RESTART", err);
 
-	if (rc != RC_OK)
-		return rc;
 	while (number == 0 || number == last) {
 		sqlite3_randomness(sizeof number, &number);
 		number &= ~(uint64_t)MARK_OPEN;
 	}
-	seal_vfs_set_note(db, number | MARK_OPEN);
+	return number;
+}
+
+/* If the last process ended on a failed sync, what its log shows may not all be on the disk
+ * although it reads well.  The first copy writes it all once more and syncs; and the next
+ * write begins the log anew, so that its pages all have the new number.  Somebody who reads
+ * an older state all the while may prevent either; then the number stays, and the mark waits for
+ * the first copy of the log that is whole.  (To refuse would be worse: when that somebody ends, and
+ * nobody else has the journal, SQLite copies the log, without checksums.) */
+enum rc mark_open(sqlite3 *db, bool tail, struct err *err)
+{
+	const uint64_t last = seal_vfs_note(db) & ~(uint64_t)MARK_OPEN;
+	bool whole = false, marked = false;
+	enum rc rc = tail ? forget_tail(db, err) : RC_OK;
+
+	if (rc == RC_OK)
+		rc = copy_log(db, "RESTART", &whole, err);
+	if (rc != RC_OK)
+		return rc;
+	seal_vfs_set_note(db, (whole ? new_number(last) : last) | MARK_OPEN);
 	rc = write_page_1(db, err);
 	if (rc == RC_OK)
-		rc = copy_all(db, "FULL", err);
+		rc = copy_log(db, whole ? "FULL" : "PASSIVE", &marked, err);
+	if (rc == RC_OK && !marked)
+		seal_vfs_set_note(db, last | MARK_OPEN);
 	sqlite3_db_release_memory(db); /* pages with the old number */
 	return rc;
 }

@@ -13,13 +13,15 @@
 #include "base/err.h"
 
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { MARK_OPEN = 1 };
 
 /* Copies all of the log into the file, with a sync, and marks the file. When it returns, the
- * mark is durable. */
-enum rc mark_open(sqlite3 *db, struct err *err);
+ * mark is durable, unless somebody has read the file all the while.  `tail`: what a torn
+ * transaction has left in the log (base/wal.h) is made nothing of at first. */
+enum rc mark_open(sqlite3 *db, bool tail, struct err *err);
 
 /* Copies the log, clears the mark, empties the log; closing the connection then removes it.
  * Does nothing if the epoch is not `epoch` any more (0: whatever it is); and if it fails, or
