@@ -59,7 +59,7 @@ report=$(
 		case $f in
 		coordinator/txn.c | coordinator/engine.c | coordinator/jobs.c | \
 			coordinator/agents.c | coordinator/effects.c | coordinator/clients.c | \
-			coordinator/resources.c | coordinator/core.h | coordinator/engine.h | \
+			coordinator/resources.c | coordinator/core.h | coordinator/state.h | coordinator/engine.h | \
 			coordinator/txn.h | coordinator/ports.h | saga/*)
 			grep -HnE '#[[:space:]]*include[[:space:]]*[<"](uv|sqlite3|nng/.*|microhttpd|base/clock|base/mailbox|time|sys/socket)\.h[>"]' "$f" |
 				sed 's/$/  (the core does no I\/O and reads no clock)/' || true
