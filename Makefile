@@ -44,7 +44,7 @@ REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal chaos model demo bench bench-2pc bench-saga asan tsan layers lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal chaos model demo bench bench-2pc bench-saga asan tsan layers docs lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -60,7 +60,7 @@ check: deps    ## unit tests only: seconds, no servers
 	@$(MAKE) --no-print-directory -j$$(nproc) $(UNIT)
 	@tests/run.sh $(B) $(UNIT)
 test: deps     ## the whole suite, on real PostgreSQL servers of its own
-	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers crash-programs
+	@$(MAKE) --no-print-directory -j$$(nproc) programs tests layers docs crash-programs
 	@FAST=1 tests/run.sh $(B) $(UNIT) $(REPLAY) $(SIM) $(CRASH_RUN) $(E2E) $(CHAOS)
 sim: deps      ## SEEDS=100000 simulated histories of faults (FROM=1, JOBS=cores); MUTANT=skip-the-tombstone: with that rule broken
 	@$(MAKE) --no-print-directory -j$$(nproc) $(SIM)
@@ -105,6 +105,8 @@ tsan:          ## the suite under ThreadSanitizer
 	@$(MAKE) --no-print-directory test B=build/tsan SAN=thread OPT='-O1 -g'
 layers:        ## fail on an include against the arrows of docs/architecture.md
 	@tests/layers.sh
+docs:          ## fail on a link, a target or an event in the docs that is not there, or one that is missing
+	@tests/docs.sh
 lint: deps     ## both compilers with -Werror, clang-tidy, and formatting
 	@tests/lint.sh
 fmt:           ## clang-format everything in place

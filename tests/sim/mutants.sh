@@ -101,7 +101,9 @@ if [ "${2:-}" = --one ]; then
 	lane_new "$lane"
 	lane_mutate "$lane" "$patch"
 	cd "$lane"
-	SHRINK=60 exec build/tests/sim/sim "$4" "$5"
+	SHRINK=60 build/tests/sim/sim "$4" "$5" && exit
+	echo "(there: in $lane, where the rule is broken)"
+	exit 1
 fi
 
 set -- "$patches"/*"${2:-}"*.patch
