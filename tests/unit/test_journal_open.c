@@ -396,14 +396,14 @@ START_TEST(upgrade_runs_the_missing_steps_each_whole_or_not_at_all)
 	};
 	static const char *const bad[] = {"", "", "INSERT INTO t VALUES(8, 9); CREATE TABLE t(x)"};
 	char *path = jf_path(&f, "settle.db");
-	enum file_kind kind;
+	struct file_facts facts;
 	struct err err = {0};
 	int64_t n;
 	sqlite3 *db;
 
 	mkdir(f.dir, 0700);
-	ck_assert_int_eq(file_check(path, &kind, &err), RC_OK);
-	ck_assert_int_eq(kind, FILE_NEW);
+	ck_assert_int_eq(file_check(path, &facts, &err), RC_OK);
+	ck_assert_int_eq(facts.kind, FILE_NEW);
 	ck_assert_int_eq(db_open(path, &db, &err), RC_OK);
 	ck_assert_int_eq(schema_upgrade(db, good, 0, 1, &err), RC_OK);
 	ck_assert_int_eq(db_exec(db, "INSERT INTO t VALUES(7)", &err), RC_OK);
