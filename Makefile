@@ -44,7 +44,7 @@ REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal chaos model demo bench bench-2pc bench-saga asan tsan layers docs lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-2pc bench-saga asan tsan layers docs lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -81,6 +81,9 @@ crash: deps    ## every process dies at every crash point: an hour (CASE=saga: t
 	@BUILD=$(B) $(CRASH_RUN)
 crash-programs: $(CRASH_RUN)
 	@$(MAKE) --no-print-directory B=$(B)/crash CRASH=1 $(B)/crash/settled $(B)/crash/settle-agent
+crash-power: deps ## IMAGES=100000 kills and power failures of a journal's disk at any write (SEED=n)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/tests/unit/test_journal_power
+	@POWER_IMAGES=$(or $(IMAGES),100000) POWER_SEED=$(SEED) TEST_TIMEOUT=36000 tests/run.sh $(B) $(B)/tests/unit/test_journal_power
 chaos: deps    ## MINUTES=5 of kills, freezes and cut lines while clients move money (SEED=… for the same dice)
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(CHAOS)
 	@BUILD=$(B) $(CHAOS) $$(($(or $(MINUTES),5) * 60)) $(SEED)

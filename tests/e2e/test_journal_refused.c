@@ -62,9 +62,10 @@ START_TEST(refusals_tell_what_is_wrong_and_where_to_read_on)
 	struct damage_file page = spoilt(&d->closed, 2000), frame = spoilt(&d->log, 6000);
 	const struct damage_file foreign = {(char *)(size_t) "somebody's notes", 16};
 
+	frame.bytes[7000] = (char)(frame.bytes[7000] ^ 8); /* one bit alone would be put right */
 	refused(&page, NULL, "page 1: its checksum is wrong");
 	refused(&page, NULL, "A damaged journal");
-	refused(&d->file, &frame, "a bit of its log (-wal) is wrong, in frame 2");
+	refused(&d->file, &frame, "frame 2 of its log (-wal) is wrong");
 	refused(&d->file, NULL, "its log (-wal) is missing or empty");
 	refused(&foreign, NULL, "is not a SQLite database");
 	free(page.bytes);

@@ -136,7 +136,7 @@ int close(int fd)
 	return rc;
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
+static ssize_t write_and_note(int fd, const void *data, size_t size, off64_t at)
 {
 	ssize_t n;
 
@@ -152,7 +152,17 @@ ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
 	return n;
 }
 
-int ftruncate64(int fd, off64_t size)
+ssize_t pwrite(int fd, const void *data, size_t size, off_t at)
+{
+	return write_and_note(fd, data, size, at);
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at)
+{
+	return write_and_note(fd, data, size, at);
+}
+
+static int cut_and_note(int fd, off64_t size)
 {
 	int rc;
 
@@ -163,6 +173,16 @@ int ftruncate64(int fd, off64_t size)
 			.kind = DISK_TRUNCATE, .file = file_at(fd) - 1, .size = (size_t)size});
 	pthread_mutex_unlock(&lock);
 	return rc;
+}
+
+int ftruncate(int fd, off_t size)
+{
+	return cut_and_note(fd, size);
+}
+
+int ftruncate64(int fd, off64_t size)
+{
+	return cut_and_note(fd, size);
 }
 
 /* What is in memory is as good as on a disk here: nothing is synced. */

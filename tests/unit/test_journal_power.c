@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LIVES = 6, PER_LIFE = 30, IMAGES = 700 };
+enum { LIVES = 6, PER_LIFE = 30, IMAGES = 500, START = 40 };
 
 static struct disk_story *story;
 static uint64_t seed;
@@ -121,9 +121,8 @@ static void look_inside(struct jf *f, const struct crash *c)
 /* The one refusal that may come of a crash: see base/wal.h. */
 static bool in_doubt(const struct crash *c, const struct err *err)
 {
-	MUST(c->kind == CRASH_POWER &&
-		     strstr(err->text, "a bit of its log (-wal) is wrong") != NULL,
-	     c, "refused: %s", err->text);
+	MUST(strstr(err->text, "a bit of its log (-wal) is wrong") != NULL, c, "refused: %s",
+	     err->text);
 	doubts++;
 	return true;
 }
@@ -167,9 +166,12 @@ static bool crash(const struct crash *c, const struct life_facts *facts)
 
 /* ---- lives and crashes ---- */
 
+/* The start is a small part of most lives, and has the most to get wrong. */
 static struct crash draw_crash(uint64_t *state)
 {
-	return (struct crash){.at = dice_below(state, story->n_ops + 1),
+	const size_t end = dice_one_in(state, 4) && story->n_ops > START ? START : story->n_ops;
+
+	return (struct crash){.at = dice_below(state, end + 1),
 			      .kind = dice_one_in(state, 4) ? CRASH_KILL : CRASH_POWER,
 			      .dice = dice(state)};
 }
@@ -208,8 +210,9 @@ START_TEST(journal_opens_after_any_crash_with_all_that_was_durable)
 	const char *first = getenv("POWER_SEED");
 	const size_t n = wanted();
 
-	seed = first != NULL ? strtoull(first, NULL, 10)
-			     : (uint64_t)time(NULL) * 1000000 + (uint64_t)getpid() % 1000000;
+	seed = first != NULL && *first != '\0'
+		       ? strtoull(first, NULL, 10)
+		       : (uint64_t)time(NULL) * 1000000 + (uint64_t)getpid() % 1000000;
 	for (; images < n; seed++)
 		history();
 	fprintf(stderr, "%zu crashes, %zu in doubt\n", images, doubts);

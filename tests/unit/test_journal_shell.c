@@ -8,6 +8,7 @@
 #include "tests/lib/journal_damage.h"
 #include "tests/lib/journal_fixture.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,7 +185,38 @@ START_TEST(backup_of_a_running_journal_is_taken_over)
 }
 END_TEST
 
-/* ---- a large log ---- */
+/* ---- logs ---- */
+
+static void spoil_log(const char *path, off_t at)
+{
+	char *name = textf("%s-wal", path);
+	const int fd = open(name, O_RDWR);
+
+	ck_assert(fd >= 0 && pwrite(fd, "spoilt", 6, at) == 6);
+	close(fd);
+	free(name);
+}
+
+/* Frames of a torn transaction, which nothing written later may stand before. */
+START_TEST(tail_of_a_torn_transaction_is_wiped)
+{
+	char *path;
+	struct wal_facts whole, torn, wiped;
+	struct jf f;
+
+	begin_crashed(&f);
+	path = jf_path(&f, "settle.db");
+	ck_assert_int_eq(wal_scan_of(path, 0, &whole), 0);
+	spoil_log(path, WAL_HEADER + ((off_t)whole.frames - 1) * WAL_FRAME + 500);
+	ck_assert_int_eq(wal_scan_of(path, 0, &torn), 0);
+	ck_assert(!whole.tail && torn.tail && torn.whole < whole.whole);
+	ck_assert_int_eq(wal_forget_tail(path), 0);
+	ck_assert_int_eq(wal_scan_of(path, 0, &wiped), 0);
+	ck_assert(!wiped.tail && wiped.frames == torn.whole && wiped.commits == torn.commits);
+	free(path);
+	jf_fini(&f);
+}
+END_TEST
 
 static off_t log_size(const char *path)
 {
@@ -233,6 +265,7 @@ int main(void)
 	tcase_add_test(tc, reader_of_a_closed_journal_does_not_keep_it_from_starting);
 	tcase_add_test(tc, reader_of_a_crashed_journal_does_not_keep_it_from_starting);
 	tcase_add_test(tc, backup_of_a_running_journal_is_taken_over);
+	tcase_add_test(tc, tail_of_a_torn_transaction_is_wiped);
 	tcase_add_test(tc, log_of_one_transaction_above_the_limit_ends_with_a_piece);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, make, NULL);
