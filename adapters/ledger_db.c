@@ -1,13 +1,11 @@
 /* ledger_db.c - see ledger_db.h. */
 #include "adapters/ledger_db.h"
+#include "adapters/ledger_file.h"
 
 #include "base/mem.h"
 #include "base/seal_vfs.h"
-#include "base/wal.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -80,6 +78,7 @@ static const char *const sql[N_STATEMENTS] = {
 struct ledger_db {
 	char *path;
 	sqlite3 *db;
+	bool mended; /* its log was, behind SQLite's back: to be opened anew */
 	sqlite3_stmt *all[N_STATEMENTS];
 };
 
@@ -151,34 +150,6 @@ static enum rc number(const struct ledger_db *l, const char *text, int64_t *out,
 }
 
 /* ---- opening ---- */
-
-/* Arguments may be private, so nobody else may read them: SQLite itself would make
- * the file readable for all.  A file that is there is left as it is (and not even
- * opened here: closing it would drop SQLite's own locks on it). */
-static enum rc make_file(const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL   ? mem_dup(".")
-		       : slash == path ? mem_dup("/")
-				       : mem_dup_bytes(path, (size_t)(slash - path));
-	const int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	enum rc rc = RC_OK;
-	int dir = -1;
-
-	if (fd < 0 && errno != EEXIST)
-		rc = err_set(err, RC_IO, "state file %s: %s", path, strerror(errno));
-	if (fd >= 0) { /* its name must survive as well as what it holds */
-		dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || fsync(fd) != 0 || fsync(dir) != 0)
-			rc = err_set(err, RC_IO, "state file %s: %s", path, strerror(errno));
-	}
-	if (dir >= 0)
-		close(dir);
-	if (fd >= 0)
-		close(fd);
-	free(folder);
-	return rc;
-}
 
 static enum rc set_up(const struct ledger_db *l, struct err *err)
 {
@@ -253,15 +224,14 @@ static enum rc check_kind(const struct ledger_db *l, bool *empty, struct err *er
 }
 
 /* SQLite would drop what follows a frame that is not right.  What is refused stays as it is. */
-static enum rc check_log(const struct ledger_db *l, struct err *err)
+static enum rc check_log(struct ledger_db *l, struct err *err)
 {
-	struct wal_facts facts;
+	char damage[200];
 
-	if (wal_scan_of(l->path, 0, &facts) != 0)
-		snprintf(facts.damage, sizeof facts.damage, "its log: %s", strerror(errno));
-	if (facts.damage[0] == '\0')
+	l->mended = ledger_file_look(l->path, damage, sizeof damage);
+	if (!l->mended && damage[0] == '\0')
 		return RC_OK;
-	damaged(l, facts.damage, err);
+	damaged(l, damage, err);
 	sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
 	return RC_IO;
 }
@@ -269,8 +239,7 @@ static enum rc check_log(const struct ledger_db *l, struct err *err)
 /* Locks, checks, makes what is missing, and writes once, so that a disk that takes
  * nothing is noticed now.  The checkpoint writes afresh what an earlier connection,
  * perhaps after a failed sync, has left in the log. */
-static enum rc take(const struct ledger_db *l, const char *cluster, const char *resource,
-		    struct err *err)
+static enum rc take(struct ledger_db *l, const char *cluster, const char *resource, struct err *err)
 {
 	bool empty;
 
@@ -287,19 +256,27 @@ static enum rc take(const struct ledger_db *l, const char *cluster, const char *
 	return exec(l, "PRAGMA wal_checkpoint(TRUNCATE)", err);
 }
 
+static enum rc open_and_take(struct ledger_db *l, const char *cluster, const char *resource,
+			     struct err *err)
+{
+	sqlite3_close(l->db);
+	if (seal_vfs_open(l->path, SEAL_AS_FOUND, &l->db) != SQLITE_OK)
+		return fail(l, err);
+	return take(l, cluster, resource, err);
+}
+
 enum rc ledger_db_open(const char *path, const char *cluster, const char *resource,
 		       struct ledger_db **db, struct err *err)
 {
 	struct ledger_db *l;
 
 	*db = NULL;
-	if (make_file(path, err) != RC_OK)
+	if (ledger_file_make(path, err) != RC_OK)
 		return RC_IO;
 	l = mem_new(1, sizeof *l);
 	l->path = mem_dup(path);
-	if (seal_vfs_open(path, SEAL_AS_FOUND, &l->db) != SQLITE_OK)
-		fail(l, err);
-	else if (take(l, cluster, resource, err) == RC_OK)
+	if (open_and_take(l, cluster, resource, err) == RC_OK ||
+	    (l->mended && open_and_take(l, cluster, resource, err) == RC_OK))
 		*db = l;
 	for (int i = 0; *db != NULL && i < N_STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(l->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &l->all[i],

@@ -108,6 +108,30 @@ static char *crashed(long flip_file, long flip_log)
 	return copy;
 }
 
+/* A bit of the log that its checksum tells is put right; what is refused says what to do. */
+static void refused_or_whole(const char *file, int branches)
+{
+	sqlite3_stmt *stmt = NULL;
+	sqlite3 *db = NULL;
+
+	desk_open_as(&second, file, "seats");
+	RUN_UNTIL(&second, 10, second.told);
+	if (!second.ready) {
+		ck_assert_ptr_nonnull(strstr(second.problem, "damaged"));
+		ck_assert_ptr_nonnull(strstr(second.problem, "docs/operations.md"));
+	}
+	const bool whole = second.ready;
+	desk_close(&second);
+	if (!whole)
+		return;
+	ck_assert_int_eq(sqlite3_open(file, &db), SQLITE_OK);
+	sqlite3_prepare_v2(db, "SELECT count(*) FROM branch", -1, &stmt, NULL);
+	ck_assert_int_eq(sqlite3_step(stmt), SQLITE_ROW);
+	ck_assert_int_eq(sqlite3_column_int(stmt, 0), branches);
+	sqlite3_finalize(stmt);
+	sqlite3_close(db);
+}
+
 START_TEST(damaged_file_is_refused_and_left_alone)
 {
 	static const long in_file[] = {50, 70, 1000, 4095};
@@ -118,8 +142,7 @@ START_TEST(damaged_file_is_refused_and_left_alone)
 	desk_try("h");
 	for (size_t i = 0; i < sizeof in_log / sizeof in_log[0]; i++) {
 		copy = crashed(-1, in_log[i]);
-		expect_problem(copy, "seats", "docs/operations.md");
-		expect_problem(copy, "seats", "damaged");
+		refused_or_whole(copy, 2);
 		free(copy);
 	}
 	desk_close(&desk); /* the log is in the file now; what is read at a start is page 1 */
