@@ -92,6 +92,7 @@ int main(void)
 	const int64_t began = clock_ms();
 	struct crash_case ignored, *cases;
 	struct crew_result sum = {0};
+	const bool one = wanted && plan_parse(wanted, &ignored);
 	int missing = 0;
 	size_t n, all;
 
@@ -99,14 +100,17 @@ int main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	choose_builds();
 	crew_open(number("JOBS", 2 * (int)sysconf(_SC_NPROCESSORS_ONLN)));
-	if (!wanted || !plan_parse(wanted, &ignored)) {
+	if (!one) {
 		sum.failed += crew_trace();
 		missing = sum.failed ? 0 : plan_missing();
 	}
 	plan_cases(&all);
 	cases = choose(wanted, &n);
-	printf("%d points, %zu stories, %zu cases, of which %zu are played\n", CRASH_AT_COUNT,
-	       n_stories, all, n);
+	if (!one)
+		printf("%d points, %zu stories, %zu cases, of which %zu are played\n",
+		       CRASH_AT_COUNT, n_stories, all, n);
+	if (n == 0)
+		printf("no case has a name that begins with \"%s\"\n", wanted ? wanted : "");
 	crew_play(cases, n, &sum);
 	if (!wanted && !number("FAST", 0))
 		print_table(cases, n);
@@ -118,7 +122,7 @@ int main(void)
 	}
 	crew_close();
 	/* As Check says it, for tests/run.sh. */
-	printf("100%%: Checks: %zu, Failures: %d, Errors: 0\n", n + n_stories,
+	printf("100%%: Checks: %zu, Failures: %d, Errors: 0\n", n + (one ? 0 : n_stories),
 	       sum.failed + missing);
 	return sum.failed + missing == 0 && n > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
