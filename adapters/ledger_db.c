@@ -1,9 +1,9 @@
 /* ledger_db.c - see ledger_db.h. */
 #include "adapters/ledger_db.h"
 
+#include "adapters/ledger_file.h"
 #include "base/mem.h"
 #include "base/seal_vfs.h"
-#include "base/wal.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -152,34 +152,6 @@ static enum rc number(const struct ledger_db *l, const char *text, int64_t *out,
 
 /* ---- opening ---- */
 
-/* Arguments may be private, so nobody else may read them: SQLite itself would make
- * the file readable for all.  A file that is there is left as it is (and not even
- * opened here: closing it would drop SQLite's own locks on it). */
-static enum rc make_file(const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL   ? mem_dup(".")
-		       : slash == path ? mem_dup("/")
-				       : mem_dup_bytes(path, (size_t)(slash - path));
-	const int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	enum rc rc = RC_OK;
-	int dir = -1;
-
-	if (fd < 0 && errno != EEXIST)
-		rc = err_set(err, RC_IO, "state file %s: %s", path, strerror(errno));
-	if (fd >= 0) { /* its name must survive as well as what it holds */
-		dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || fsync(fd) != 0 || fsync(dir) != 0)
-			rc = err_set(err, RC_IO, "state file %s: %s", path, strerror(errno));
-	}
-	if (dir >= 0)
-		close(dir);
-	if (fd >= 0)
-		close(fd);
-	free(folder);
-	return rc;
-}
-
 static enum rc set_up(const struct ledger_db *l, struct err *err)
 {
 	sqlite3_stmt *mode = NULL;
@@ -252,31 +224,22 @@ static enum rc check_kind(const struct ledger_db *l, bool *empty, struct err *er
 	return RC_OK;
 }
 
-/* SQLite would drop what follows a frame that is not right.  What is refused stays as it is. */
-static enum rc check_log(const struct ledger_db *l, struct err *err)
-{
-	struct wal_facts facts;
-
-	if (wal_scan_of(l->path, 0, &facts) != 0)
-		snprintf(facts.damage, sizeof facts.damage, "its log: %s", strerror(errno));
-	if (facts.damage[0] == '\0')
-		return RC_OK;
-	damaged(l, facts.damage, err);
-	sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
-	return RC_IO;
-}
-
 /* Locks, checks, makes what is missing, and writes once, so that a disk that takes
  * nothing is noticed now.  The checkpoint writes afresh what an earlier connection,
- * perhaps after a failed sync, has left in the log. */
+ * perhaps after a failed sync, has left in the log.  `*mended`: it is to be opened once more. */
 static enum rc take(const struct ledger_db *l, const char *cluster, const char *resource,
-		    struct err *err)
+		    bool *mended, struct err *err)
 {
+	char damage[LEDGER_DAMAGE_SIZE];
 	bool empty;
 
 	if (check_kind(l, &empty, err) != RC_OK || set_up(l, err) != RC_OK ||
-	    exec(l, sql[BEGIN], err) != RC_OK || check_log(l, err) != RC_OK)
+	    exec(l, sql[BEGIN], err) != RC_OK)
 		return RC_IO;
+	if (!ledger_file_log(l->db, l->path, mended, damage))
+		return damaged(l, damage, err);
+	if (*mended)
+		return RC_OK;
 	if (check_kind(l, &empty, err) != RC_OK ||
 	    (empty && make_tables(l, cluster, resource, err) != RC_OK) ||
 	    check_owner(l, cluster, resource, err) != RC_OK ||
@@ -287,19 +250,36 @@ static enum rc take(const struct ledger_db *l, const char *cluster, const char *
 	return exec(l, "PRAGMA wal_checkpoint(TRUNCATE)", err);
 }
 
+static enum rc open_file(struct ledger_db *l, const char *cluster, const char *resource,
+			 struct err *err)
+{
+	bool mended = true;
+	enum rc rc = RC_OK;
+
+	for (int i = 0; i < 2 && mended && rc == RC_OK; i++) {
+		mended = false;
+		sqlite3_close(l->db);
+		l->db = NULL;
+		rc = seal_vfs_open(l->path, SEAL_AS_FOUND, &l->db) != SQLITE_OK
+			     ? fail(l, err)
+			     : take(l, cluster, resource, &mended, err);
+	}
+	if (rc == RC_OK && mended)
+		rc = damaged(l, "its log was put right, and is wrong again", err);
+	return rc;
+}
+
 enum rc ledger_db_open(const char *path, const char *cluster, const char *resource,
 		       struct ledger_db **db, struct err *err)
 {
 	struct ledger_db *l;
 
 	*db = NULL;
-	if (make_file(path, err) != RC_OK)
+	if (ledger_file_make(path, err) != RC_OK)
 		return RC_IO;
 	l = mem_new(1, sizeof *l);
 	l->path = mem_dup(path);
-	if (seal_vfs_open(path, SEAL_AS_FOUND, &l->db) != SQLITE_OK)
-		fail(l, err);
-	else if (take(l, cluster, resource, err) == RC_OK)
+	if (open_file(l, cluster, resource, err) == RC_OK)
 		*db = l;
 	for (int i = 0; *db != NULL && i < N_STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(l->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &l->all[i],
