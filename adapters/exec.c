@@ -244,7 +244,7 @@ static void exec_cancel(void *self, const struct branch_id *id)
 		return;
 	c->cancelled = true;
 	if (c->place == EXEC_QUEUED)
-		exec_call_answer(c, RESULT_REFUSED, "it was cancelled before it began");
+		exec_call_answer(c, RESULT_RETRY, "it was cancelled before it began");
 	else if (c->run != NULL)
 		exec_run_stop(c->run, false);
 }

@@ -42,7 +42,7 @@ static bool too_late(const struct exec_call *c)
 
 #define WHAT "operation %s on %s"
 
-/* Ends a prepare with REFUSED once the ledger knows that nothing is left. */
+/* Ends a prepare with its no once the ledger knows that nothing is left. */
 static void on_refused_noted(enum rc rc, const struct ledger_row *row, const char *problem,
 			     void *arg)
 {
@@ -51,7 +51,7 @@ static void on_refused_noted(enum rc rc, const struct ledger_row *row, const cha
 
 	(void)row;
 	if (rc == RC_OK)
-		exec_call_answer(c, RESULT_REFUSED, NULL); /* c->reason is there */
+		exec_call_answer(c, c->no, NULL); /* c->reason is there */
 	else
 		exec_call_answer(c, RESULT_UNKNOWN, "%s", problem != NULL ? problem : "");
 	leave(ex);
@@ -67,11 +67,13 @@ static void keep_reason(struct exec_call *c, const char *what)
 	free(text);
 }
 
-static void refuse(struct exec_call *c, const char *what)
+/* `no`: REFUSED, or RETRY if the cause may pass. */
+static void refuse(struct exec_call *c, enum result_kind no, const char *what)
 {
+	c->no = no;
 	keep_reason(c, what);
 	if (c->operation->read_only)
-		exec_call_answer(c, RESULT_REFUSED, NULL);
+		exec_call_answer(c, no, NULL);
 	else
 		ledger_end(c->ex->ledger, &c->id, LEDGER_ROLLED_BACK, on_refused_noted, c);
 }
@@ -110,7 +112,9 @@ static void after_prepare(struct exec_call *c, const struct exec_verdict *v)
 	if (v->outcome == EXEC_DONE) {
 		prepare_done(c, v);
 	} else if (c->operation->read_only || (v->outcome == EXEC_REFUSED && !v->undo)) {
-		refuse(c, reason); /* what only reads leaves nothing, however it ends */
+		/* What only reads leaves nothing, however it ends. */
+		refuse(c, v->outcome == EXEC_REFUSED || v->undo ? RESULT_REFUSED : RESULT_RETRY,
+		       reason);
 	} else if (v->undo && !c->ex->closing) {
 		keep_reason(c, reason);
 		c->undoing = true;
@@ -129,11 +133,11 @@ static void run_prepare(struct exec_call *c)
 	enum rc rc;
 
 	if (c->cancelled || c->ex->closing) {
-		refuse(c, "it was cancelled before it began");
+		refuse(c, RESULT_RETRY, "it was cancelled before it began");
 		return;
 	}
 	if (too_late(c)) {
-		refuse(c, "its deadline came before it began");
+		refuse(c, RESULT_RETRY, "its deadline came before it began");
 		return;
 	}
 	rc = exec_step_run(c, EXEC_PREPARE, args, (struct bytes){NULL, 0},
@@ -142,7 +146,7 @@ static void run_prepare(struct exec_call *c)
 		exec_call_answer(c, RESULT_UNKNOWN, WHAT ": %s", c->operation->name,
 				 c->ex->resource, err.text);
 	else if (rc != RC_OK)
-		refuse(c, err.text);
+		refuse(c, RESULT_RETRY, err.text);
 }
 
 static void on_try_noted(enum rc rc, const struct ledger_row *row, const char *problem, void *arg)
@@ -161,7 +165,7 @@ static void on_try_noted(enum rc rc, const struct ledger_row *row, const char *p
 	else
 		/* Not begun: nothing is left.  Should the row be there after all, then a
 		 * sweep finds it, and it is rolled back without harm. */
-		exec_call_answer(c, RESULT_REFUSED, WHAT ": %s", c->operation->name, ex->resource,
+		exec_call_answer(c, RESULT_RETRY, WHAT ": %s", c->operation->name, ex->resource,
 				 problem != NULL ? problem : "");
 	leave(ex);
 }

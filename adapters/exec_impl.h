@@ -71,6 +71,7 @@ struct exec_call {
 
 	/* the answer */
 	enum result_kind result;
+	enum result_kind no; /* of a prepare: said once the ledger knows that nothing is left */
 	char *output;
 	size_t output_size;
 	char *reason; /* or NULL */

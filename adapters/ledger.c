@@ -7,6 +7,7 @@
 
 #include "adapters/ledger_db.h"
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/crash.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
@@ -16,7 +17,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { RETRY_MS = 1000, PRUNE_EVERY_MS = 60 * 1000 };
 
@@ -213,13 +213,11 @@ static uint64_t next_turn(const struct ledger *l)
 static struct request *take_queue(struct ledger *l, bool *stop)
 {
 	const uint64_t until = next_turn(l);
-	const struct timespec at = {(time_t)(until / 1000000), (long)(until % 1000000) * 1000};
 	struct request *list;
-	int rc = 0;
 
 	pthread_mutex_lock(&l->lock);
-	while (l->queue == NULL && !l->stop && rc == 0)
-		rc = pthread_cond_timedwait(&l->wake, &l->lock, &at);
+	while (l->queue == NULL && !l->stop && cond_wait_until(&l->wake, &l->lock, until))
+		continue;
 	list = l->queue;
 	l->queue = NULL;
 	l->queue_end = &l->queue;
@@ -344,7 +342,6 @@ static void start_thread(struct ledger *l)
 struct ledger *ledger_open(const struct ledger_settings *settings)
 {
 	struct ledger *l = mem_new(1, sizeof *l);
-	pthread_condattr_t attr;
 
 	l->settings = *settings;
 	l->path = mem_dup(settings->path);
@@ -353,10 +350,7 @@ struct ledger *ledger_open(const struct ledger_settings *settings)
 	l->queue_end = &l->queue;
 	l->box = mailbox_new(settings->loop, on_mail, l);
 	pthread_mutex_init(&l->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&l->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&l->wake);
 	start_thread(l);
 	return l;
 }

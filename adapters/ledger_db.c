@@ -1,11 +1,13 @@
 /* ledger_db.c - see ledger_db.h. */
 #include "adapters/ledger_db.h"
-#include "adapters/ledger_file.h"
 
+#include "adapters/ledger_file.h"
 #include "base/mem.h"
 #include "base/seal_vfs.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -78,7 +80,6 @@ static const char *const sql[N_STATEMENTS] = {
 struct ledger_db {
 	char *path;
 	sqlite3 *db;
-	bool mended; /* its log was, behind SQLite's back: to be opened anew */
 	sqlite3_stmt *all[N_STATEMENTS];
 };
 
@@ -223,29 +224,22 @@ static enum rc check_kind(const struct ledger_db *l, bool *empty, struct err *er
 	return RC_OK;
 }
 
-/* SQLite would drop what follows a frame that is not right.  What is refused stays as it is. */
-static enum rc check_log(struct ledger_db *l, struct err *err)
-{
-	char damage[200];
-
-	l->mended = ledger_file_look(l->path, damage, sizeof damage);
-	if (!l->mended && damage[0] == '\0')
-		return RC_OK;
-	damaged(l, damage, err);
-	sqlite3_db_config(l->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
-	return RC_IO;
-}
-
 /* Locks, checks, makes what is missing, and writes once, so that a disk that takes
  * nothing is noticed now.  The checkpoint writes afresh what an earlier connection,
- * perhaps after a failed sync, has left in the log. */
-static enum rc take(struct ledger_db *l, const char *cluster, const char *resource, struct err *err)
+ * perhaps after a failed sync, has left in the log.  `*mended`: it is to be opened once more. */
+static enum rc take(const struct ledger_db *l, const char *cluster, const char *resource,
+		    bool *mended, struct err *err)
 {
+	char damage[LEDGER_DAMAGE_SIZE];
 	bool empty;
 
 	if (check_kind(l, &empty, err) != RC_OK || set_up(l, err) != RC_OK ||
-	    exec(l, sql[BEGIN], err) != RC_OK || check_log(l, err) != RC_OK)
+	    exec(l, sql[BEGIN], err) != RC_OK)
 		return RC_IO;
+	if (!ledger_file_log(l->db, l->path, mended, damage))
+		return damaged(l, damage, err);
+	if (*mended)
+		return RC_OK;
 	if (check_kind(l, &empty, err) != RC_OK ||
 	    (empty && make_tables(l, cluster, resource, err) != RC_OK) ||
 	    check_owner(l, cluster, resource, err) != RC_OK ||
@@ -256,13 +250,23 @@ static enum rc take(struct ledger_db *l, const char *cluster, const char *resour
 	return exec(l, "PRAGMA wal_checkpoint(TRUNCATE)", err);
 }
 
-static enum rc open_and_take(struct ledger_db *l, const char *cluster, const char *resource,
-			     struct err *err)
+static enum rc open_file(struct ledger_db *l, const char *cluster, const char *resource,
+			 struct err *err)
 {
-	sqlite3_close(l->db);
-	if (seal_vfs_open(l->path, SEAL_AS_FOUND, &l->db) != SQLITE_OK)
-		return fail(l, err);
-	return take(l, cluster, resource, err);
+	bool mended = true;
+	enum rc rc = RC_OK;
+
+	for (int i = 0; i < 2 && mended && rc == RC_OK; i++) {
+		mended = false;
+		sqlite3_close(l->db);
+		l->db = NULL;
+		rc = seal_vfs_open(l->path, SEAL_AS_FOUND, &l->db) != SQLITE_OK
+			     ? fail(l, err)
+			     : take(l, cluster, resource, &mended, err);
+	}
+	if (rc == RC_OK && mended)
+		rc = damaged(l, "its log was put right, and is wrong again", err);
+	return rc;
 }
 
 enum rc ledger_db_open(const char *path, const char *cluster, const char *resource,
@@ -275,8 +279,7 @@ enum rc ledger_db_open(const char *path, const char *cluster, const char *resour
 		return RC_IO;
 	l = mem_new(1, sizeof *l);
 	l->path = mem_dup(path);
-	if (open_and_take(l, cluster, resource, err) == RC_OK ||
-	    (l->mended && open_and_take(l, cluster, resource, err) == RC_OK))
+	if (open_file(l, cluster, resource, err) == RC_OK)
 		*db = l;
 	for (int i = 0; *db != NULL && i < N_STATEMENTS; i++) {
 		if (sqlite3_prepare_v3(l->db, sql[i], -1, SQLITE_PREPARE_PERSISTENT, &l->all[i],

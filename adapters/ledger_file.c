@@ -11,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Arguments may be private, so nobody else may read them: SQLite itself would make
- * the file readable for all.  A file that is there is left as it is (and not even
- * opened here: closing it would drop SQLite's own locks on it). */
+/* SQLite itself would make it readable for all.  A file that is there is not even opened here:
+ * closing it would drop SQLite's own locks on it. */
 enum rc ledger_file_make(const char *path, struct err *err)
 {
 	const char *slash = strrchr(path, '/');
@@ -39,20 +38,26 @@ enum rc ledger_file_make(const char *path, struct err *err)
 	return rc;
 }
 
-bool ledger_file_look(const char *path, char *damage, size_t room)
+/* -1, with errno. */
+static int put_right(const char *path, const struct wal_facts *facts)
 {
-	struct wal_facts facts;
+	if (facts->n_fixes > 0)
+		return wal_fix_of(path, facts);
+	return facts->tail ? wal_forget_tail(path) : 0;
+}
 
-	damage[0] = '\0';
-	if (wal_scan_of(path, 0, &facts) != 0)
-		snprintf(damage, room, "its log: %s", strerror(errno));
-	else if (facts.damage[0] != '\0')
-		snprintf(damage, room, "%s", facts.damage);
-	else if (facts.n_fixes == 0)
-		return false;
-	else if (wal_fix_of(path, &facts) == 0)
-		return true;
-	else
-		snprintf(damage, room, "its log cannot be put right: %s", strerror(errno));
-	return false;
+bool ledger_file_log(sqlite3 *db, const char *path, bool *mended, char damage[LEDGER_DAMAGE_SIZE])
+{
+	struct wal_facts facts = {0};
+	const bool read = wal_scan_of(path, 0, &facts) == 0, whole = facts.damage[0] == '\0';
+	const bool good = read && whole && put_right(path, &facts) == 0;
+
+	*mended = good && facts.n_fixes > 0;
+	if (!whole)
+		snprintf(damage, LEDGER_DAMAGE_SIZE, "%s", facts.damage);
+	else if (!good)
+		snprintf(damage, LEDGER_DAMAGE_SIZE, "its log: %s", strerror(errno));
+	if (!good || *mended) /* its own reading of the log must not become the file */
+		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);
+	return good;
 }

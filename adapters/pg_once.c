@@ -77,6 +77,8 @@ static void on_commit_end(struct pg_unit *u, bool whole)
 		pg_session_rollback(c->session, pg_statement_of(c->pg, PG_ROLLBACK));
 	if (c->last == PG_DONE)
 		pg_call_answer(c, RESULT_COMMITTED);
+	else if (c->last == PG_FAILED && pg_work_passing(c))
+		pg_call_answer(c, RESULT_RETRY); /* a serialization failure, say */
 	else if (c->last == PG_UNDONE || c->last == PG_FAILED)
 		pg_call_answer(c, RESULT_REFUSED);
 	else

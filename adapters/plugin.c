@@ -291,7 +291,7 @@ static struct plugin_call *begin_branch(struct plugin *p, enum plugin_kind kind,
 	strcpy(c->job->step, id->branch);
 	if (p->api->prepare != NULL)
 		return c;
-	plugin_call_answer(c, kind == PLUGIN_PREPARE ? RESULT_REFUSED : RESULT_UNKNOWN,
+	plugin_call_answer(c, kind == PLUGIN_PREPARE ? RESULT_RETRY : RESULT_UNKNOWN,
 			   "the plugin of resource %s takes no part in atomic groups", p->resource);
 	return NULL;
 }

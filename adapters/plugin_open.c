@@ -2,12 +2,13 @@
 #include "adapters/plugin_load.h"
 
 #include "adapters/plugin_pool.h"
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/mem.h"
 #include "wire/frame.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Shared with the thread; who is last frees it. */
 struct opening {
@@ -57,31 +58,21 @@ static void *open_thread(void *arg)
 static struct opening *opening_new(void)
 {
 	struct opening *o = mem_new(1, sizeof *o);
-	pthread_condattr_t attr;
 
-	if (pthread_mutex_init(&o->lock, NULL) != 0 || pthread_condattr_init(&attr) != 0 ||
-	    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) != 0 ||
-	    pthread_cond_init(&o->ended, &attr) != 0)
+	if (pthread_mutex_init(&o->lock, NULL) != 0)
 		abort(); /* only for want of memory */
-	pthread_condattr_destroy(&attr);
+	cond_init(&o->ended);
 	return o;
 }
 
 /* False if it is not over in time; the thread then has it for itself. */
 static bool await(struct opening *o, uint64_t timeout_ms)
 {
-	struct timespec until;
+	const uint64_t until = clock_mono_us() + timeout_ms * 1000;
 	bool over;
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (time_t)(timeout_ms / 1000);
-	until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	pthread_mutex_lock(&o->lock);
-	while (!o->over && pthread_cond_timedwait(&o->ended, &o->lock, &until) == 0)
+	while (!o->over && cond_wait_until(&o->ended, &o->lock, until))
 		continue;
 	over = o->over;
 	o->alone = !over;

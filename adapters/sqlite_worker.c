@@ -2,6 +2,7 @@
 #include "adapters/sqlite_worker.h"
 
 #include "base/clock.h"
+#include "base/cond.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -11,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <utlist.h>
 
 enum {
@@ -314,13 +314,12 @@ static void refuse_all(struct sqlite_worker *w)
 static bool wait_turn(struct sqlite_worker *w)
 {
 	const uint64_t until = w->db == NULL ? w->open_us : clock_mono_us() + 3600000000u;
-	const struct timespec at = {(time_t)(until / 1000000), (long)(until % 1000000) * 1000};
-	int rc = 0;
 	bool any;
 
 	pthread_mutex_lock(&w->lock);
-	while (w->queue == NULL && !atomic_load(&w->stopping) && rc == 0)
-		rc = pthread_cond_timedwait(&w->wake, &w->lock, &at);
+	while (w->queue == NULL && !atomic_load(&w->stopping) &&
+	       cond_wait_until(&w->wake, &w->lock, until))
+		continue;
 	any = w->queue != NULL;
 	pthread_mutex_unlock(&w->lock);
 	return any;
@@ -353,16 +352,12 @@ static void *run(void *arg)
 struct sqlite_worker *sqlite_worker_start(const struct sqlite_worker_settings *settings)
 {
 	struct sqlite_worker *w = mem_new(1, sizeof *w);
-	pthread_condattr_t attr;
 	sigset_t all, before;
 
 	w->settings = *settings;
 	w->box = mailbox_new(settings->loop, on_mail, w);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->wake, &attr);
-	pthread_condattr_destroy(&attr);
+	cond_init(&w->wake);
 	/* Signals are the loop's: none may be handled on this thread. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);

@@ -166,22 +166,25 @@ static bool counts(const struct job *job, const struct result *r)
 	return r->kind == RESULT_DONE || (st->out && r->attempt == st->tries);
 }
 
+/* Whether an attempt that nobody answered for may still act.  A standing agent may, however late,
+ * and so what can be undone stays in doubt: its undo leaves the mark that refuses a late action.
+ * For a pivot, which cannot, there is only time. */
+static bool in_doubt(const struct engine *e, const struct job *job)
+{
+	return job->doubt_us != 0 && (!job_step(job)->pivot || e->now_us < job->doubt_us);
+}
+
 void call_silent(struct engine *e, struct job *job, struct agent *a)
 {
-	const bool others = e->now_us < job->doubt_us && job->doubted != a;
+	const bool others = in_doubt(e, job) && job->doubted != a;
 
 	job->doubted = others ? NULL : a;
 	job->doubt_us = e->now_us + (POLL_LIFE_MS + timeout_ms(e, job)) * 1000;
 }
 
-/* A standing agent may act however late, and so what can be undone stays in doubt: its undo
- * leaves the mark that refuses a late action.  For a pivot, which cannot, there is only time. */
 static bool doubtful(const struct engine *e, const struct job *job, const struct agent *a)
 {
-	const bool over =
-		job->doubt_us == 0 || (job_step(job)->pivot && e->now_us >= job->doubt_us);
-
-	return !over && job->doubted != a;
+	return in_doubt(e, job) && job->doubted != a;
 }
 
 static void take(struct engine *e, struct agent *a, struct job *job, const struct result *r)

@@ -5,6 +5,8 @@
  * into the file) comes after the batches have been reported, and best when nothing
  * is queued, so that nobody waits for it.  After a quiet while the thread gives memory back. */
 #include "coordinator/journal_writer.h"
+#include "base/clock.h"
+#include "base/cond.h"
 #include "base/crash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -17,7 +19,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 enum {
@@ -135,13 +136,10 @@ static void give_back(struct writer *w)
 /* False when there was nothing to do for a while. */
 static bool wait_for_work(struct writer *w)
 {
-	struct timespec until;
-	int rc = 0;
+	const uint64_t until = clock_mono_us() + QUIET_S * UINT64_C(1000000);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += QUIET_S;
-	while (w->queue == NULL && !w->stop && rc == 0)
-		rc = pthread_cond_timedwait(&w->wake, &w->lock, &until);
+	while (w->queue == NULL && !w->stop && cond_wait_until(&w->wake, &w->lock, until))
+		continue;
 	return w->queue != NULL || w->stop;
 }
 
@@ -202,20 +200,6 @@ static void on_mail(struct mail *mail, void *arg)
 
 /* ---- life ---- */
 
-/* By the clock that nobody sets. */
-static bool init_wake(struct writer *w)
-{
-	pthread_condattr_t attr;
-	bool ok;
-
-	if (pthread_condattr_init(&attr) != 0)
-		return false;
-	ok = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0 &&
-	     pthread_cond_init(&w->wake, &attr) == 0;
-	pthread_condattr_destroy(&attr);
-	return ok;
-}
-
 enum rc writer_open(sqlite3 *db, uint64_t epoch, struct writer **out, struct err *err)
 {
 	struct writer *w = mem_new(1, sizeof *w);
@@ -224,8 +208,9 @@ enum rc writer_open(sqlite3 *db, uint64_t epoch, struct writer **out, struct err
 	w->db = db;
 	w->epoch = epoch;
 	w->queue_end = &w->queue;
-	if (pthread_mutex_init(&w->lock, NULL) != 0 || !init_wake(w))
+	if (pthread_mutex_init(&w->lock, NULL) != 0)
 		abort(); /* only for want of memory */
+	cond_init(&w->wake);
 	sqlite3_wal_hook(db, on_log, w);
 	rc = db_exec(db, "PRAGMA cache_size=-32768; PRAGMA journal_size_limit=67108864", err);
 	if (rc == RC_OK)

@@ -99,7 +99,9 @@ static void finish(struct engine *e, struct job *job, struct agent *a, const str
 		/* "Gone" is proof only from the agent that knows the branch's sessions. */
 		if (job->agent != a && !job->voted)
 			return;
-		ev = r->kind == RESULT_ROLLED_BACK ? TXN_EV_ROLLED_BACK : TXN_EV_REFUSED;
+		ev = r->kind == RESULT_ROLLED_BACK ? TXN_EV_ROLLED_BACK
+		     : r->kind == RESULT_RETRY     ? TXN_EV_FAILED
+						   : TXN_EV_REFUSED;
 		break;
 	case RESULT_UNKNOWN: postpone(e, job, r); return;
 	case RESULT_NONE:

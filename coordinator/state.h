@@ -75,7 +75,7 @@ struct job {
 	uint64_t pipe;         /* JOB_SENT: on which connection */
 	uint64_t retry_us;     /* 0: no retry is planned; of a call also: its time is over */
 	/* Until when an attempt that nobody answered for may still act, if its agent does not
-	 * stand still, and whose it was; NULL: anybody's. See doubtful. */
+	 * stand still, and whose it was; NULL: anybody's. See in_doubt. */
 	uint64_t doubt_us;
 	struct agent *doubted;
 	int written; /* enum step_state that the journal was last given; 0: none */

@@ -185,6 +185,12 @@ static enum seen take_newest(struct call_side *side, const struct command *cmd)
 	return seen;
 }
 
+/* The answer to this very attempt has not been acknowledged yet. */
+static bool answered(const struct agent *a, const struct command *cmd)
+{
+	return outbox_has_answer(&a->outbox, &cmd->id, cmd->kind, cmd->attempt);
+}
+
 /* No call of the step is under way. */
 static void call_over(struct agent *a, struct call *c, const struct command *cmd, enum seen seen)
 {
@@ -193,6 +199,8 @@ static void call_over(struct agent *a, struct call *c, const struct command *cmd
 
 	if (call_recall(c, undo, &what) && (seen == SEEN_SAME || what.kind == RESULT_DONE))
 		answer(a, c, undo, &what);
+	else if (seen == SEEN_SAME && answered(a, cmd))
+		return; /* forgotten early, to save room */
 	else if (a->branches.n_live + a->saga.n_live >= 2 * (size_t)a->settings.window)
 		put_off(a, c, undo, "busy: the agent has too much open already");
 	else
@@ -262,7 +270,7 @@ void calls_command(struct agent *a, struct served *s, uint64_t epoch, const stru
 	c = calls_find(&a->saga, &cmd->id);
 	/* Forgotten here, since that was long ago; but the coordinator, which may have slept
 	 * meanwhile, has yet to read its answer, and draws its conclusion from that. */
-	if (c == NULL && outbox_has_answer(&a->outbox, &cmd->id, cmd->kind, cmd->attempt))
+	if (c == NULL && cmd->repeat && answered(a, cmd))
 		return;
 	if (c == NULL)
 		c = calls_add(&a->saga, &cmd->id, s, agent_now(a));

@@ -266,19 +266,30 @@ void aw_command(enum command_kind kind, const char *gid, uint64_t epoch, bool re
 	aw_reply(&r);
 }
 
-void aw_saga(enum command_kind kind, const char *gid, uint32_t attempt)
+static void saga(enum command_kind kind, const char *gid, uint32_t attempt, bool repeat)
 {
 	struct command c = {.kind = kind,
 			    .id = {"bank", gid, aw.epoch, "reserve"},
 			    .operation = kind == COMMAND_UNDO ? "release" : "reserve",
 			    .args = {"{}", 2},
 			    .timeout_ms = 1000,
-			    .attempt = attempt};
+			    .attempt = attempt,
+			    .repeat = repeat};
 	struct reply r = aw_reply_empty();
 
 	r.commands = &c;
 	r.n_commands = 1;
 	aw_reply(&r);
+}
+
+void aw_saga(enum command_kind kind, const char *gid, uint32_t attempt)
+{
+	saga(kind, gid, attempt, false);
+}
+
+void aw_saga_again(enum command_kind kind, const char *gid, uint32_t attempt)
+{
+	saga(kind, gid, attempt, true);
 }
 
 void aw_verdict(const char *gid, uint64_t epoch, enum verdict verdict)

@@ -52,6 +52,8 @@ struct reply aw_reply_empty(void);
 void aw_command(enum command_kind kind, const char *gid, uint64_t epoch, bool repeat);
 /* DO or UNDO of step `reserve`, with 1000 ms. */
 void aw_saga(enum command_kind kind, const char *gid, uint32_t attempt);
+/* The same, by a coordinator that says that it sent one before. */
+void aw_saga_again(enum command_kind kind, const char *gid, uint32_t attempt);
 void aw_verdict(const char *gid, uint64_t epoch, enum verdict verdict);
 /* Every poll that is out now is answered, or lost with its connection. */
 void aw_reply_all(void);
@@ -90,6 +92,8 @@ int aw_run(const char *name, void (*setup)(void), const TTest *const *tests);
 #define ROLLBACK(gid)         aw_command(COMMAND_ROLLBACK, gid, AW_EPOCH, false)
 #define DO(gid, attempt)      aw_saga(COMMAND_DO, gid, attempt)
 #define UNDO(gid, attempt)    aw_saga(COMMAND_UNDO, gid, attempt)
+#define DO_AGAIN(gid, attempt) aw_saga_again(COMMAND_DO, gid, attempt)
+#define UNDO_AGAIN(gid, attempt) aw_saga_again(COMMAND_UNDO, gid, attempt)
 #define SETTLE(gid)           aw_command(COMMAND_SETTLE_ONCE, gid, AW_EPOCH, false)
 #define VERDICT(gid, v)       aw_verdict(gid, AW_EPOCH, VERDICT_##v)
 

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* ---- the plain ways ---- */
 
@@ -257,10 +258,31 @@ START_TEST(attempt_whose_answer_is_on_its_way_is_not_run_again_however_old)
 	DO("t1", 1);
 	FINISH("do t1 1", RETRY, "not now");
 	aw_wait(2 * CALL_LIFE_US);
-	DO("t1", 1);
+	DO_AGAIN("t1", 1);
 	NO_CALLS();
-	DO("t1", 2);
+	DO_AGAIN("t1", 2);
 	CALLED("do t1 2");
+}
+END_TEST
+
+/* The step itself is remembered, since it was undone. */
+START_TEST(undo_whose_answer_was_forgotten_to_save_room_waits_for_it_to_be_read)
+{
+	char *big = mem_new(1, CALL_OUTPUTS_MAX + 1);
+	struct aw_call other;
+
+	memset(big, 'x', CALL_OUTPUTS_MAX);
+	DO("t2", 1);
+	UNDO("t1", 1);
+	other = aw_take("do t2 1");
+	FINISH("undo t1 1", RETRY, "not now");
+	other.done(&(struct adapter_answer){RESULT_DONE, {NULL, 0}, big, 0}, other.arg);
+	free(big);
+	UNDO_AGAIN("t1", 1);
+	NO_CALLS();
+	REPLY_ALL();
+	UNDO_AGAIN("t1", 1);
+	CALLED("undo t1 1");
 }
 END_TEST
 
@@ -352,6 +374,7 @@ int main(void)
 		an_attempt_overtaken_by_a_newer_one_is_ignored,
 		memory_ends_after_twice_the_life_of_a_poll,
 		attempt_whose_answer_is_on_its_way_is_not_run_again_however_old,
+		undo_whose_answer_was_forgotten_to_save_room_waits_for_it_to_be_read,
 		a_new_coordinator_is_answered_what_the_old_one_was,
 		a_call_under_way_answers_the_new_coordinator,
 		an_undo_that_waits_answers_the_new_coordinator,

@@ -78,6 +78,27 @@ START_TEST(no_long_after_another_agent_was_silent_is_undone_too)
 }
 END_TEST
 
+/* a2 lost an answer as well, much later: that says nothing of a0. */
+START_TEST(second_silence_does_not_clear_the_doubt_about_the_first)
+{
+	one_is_silent(
+		"{workflow: w, steps: [{name: one, resource: r0, operation: op, args: {x: 1}, "
+		"timeout: 2s, " UNDONE "retry: {attempts: 99, first: 100ms, max: 5s}}]}");
+	for (int s = 0; s < 120; s += 6) {
+		SAY("a2", "one", RETRY);
+		world_pass(6000);
+		world_poll("a2", 1, 100);
+	}
+	while (SENT("one", DO) < 24) { /* it says nothing */
+		world_pass(6000);
+		world_poll("a2", 1, 100);
+	}
+	SAY("a2", "one", REFUSED);
+	sync();
+	ck_assert_uint_eq(SENT("one", UNDO), 1);
+}
+END_TEST
+
 START_TEST(no_of_the_agent_that_had_every_attempt_is_proof)
 {
 	w.exact = true;
@@ -246,6 +267,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, world_setup, world_stop);
 	tcase_add_test(tc, no_of_one_agent_is_not_the_no_of_another_that_was_silent);
 	tcase_add_test(tc, no_long_after_another_agent_was_silent_is_undone_too);
+	tcase_add_test(tc, second_silence_does_not_clear_the_doubt_about_the_first);
 	tcase_add_test(tc, no_of_the_agent_that_had_every_attempt_is_proof);
 	tcase_add_test(tc, doubtful_no_of_a_pivot_is_asked_for_again_when_there_is_no_doubt);
 	tcase_add_test(tc, no_after_a_restart_is_undone_since_another_agent_may_be_at_it);

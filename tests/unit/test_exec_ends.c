@@ -216,7 +216,7 @@ START_TEST(missing_program_is_told_and_found_when_it_comes)
 	XR_IS(xr_prepare(rig, "g", "go"), "prepared");
 	unlink(tool);
 	c = xr_prepare(rig, "h", "go");
-	XR_IS(c, "refused"); /* certainly not begun */
+	XR_IS(c, "retry"); /* certainly not begun */
 	XR_SAYS(c, "cannot find ./tool");
 	XR_UNTIL(rig, 5, !rig->ready);
 	expect_listed("7 box g s.b", 1);

@@ -105,6 +105,27 @@ START_TEST(once_looks_at_the_rows_before_it_commits)
 }
 END_TEST
 
+START_TEST(passing_failure_at_the_commit_itself_is_no_word_about_the_business)
+{
+	PGconn *conn = pg_open(server);
+	struct rig_call *c;
+
+	pg_do(conn, "CREATE TABLE met (i int)");
+	pg_do(conn, "CREATE FUNCTION meet() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+		    "RAISE SQLSTATE '40001'; END $$");
+	pg_do(conn, "CREATE CONSTRAINT TRIGGER meet AFTER INSERT ON met DEFERRABLE INITIALLY "
+		    "DEFERRED FOR EACH ROW EXECUTE FUNCTION meet()");
+	rig = SERVE(.conninfo = server->conninfo,
+		    .operations = "  meet:\n    sql: INSERT INTO met VALUES (1)\n");
+	c = rig_once(rig, "o6", "meet", "{}");
+	WORD(c, "retry");
+	SAYS(c, "40001");
+	ck_assert_int_eq(rows("o6"), 0);
+	pg_do(conn, "DROP TABLE met; DROP FUNCTION meet");
+	PQfinish(conn);
+}
+END_TEST
+
 START_TEST(failure_at_the_commit_itself_is_a_no)
 {
 	PGconn *conn = pg_open(server);
@@ -265,6 +286,7 @@ int main(void)
 	tcase_add_test(tc, once_that_comes_after_its_settlement_is_refused);
 	tcase_add_test(tc, once_looks_at_the_rows_before_it_commits);
 	tcase_add_test(tc, failure_at_the_commit_itself_is_a_no);
+	tcase_add_test(tc, passing_failure_at_the_commit_itself_is_no_word_about_the_business);
 	tcase_add_test(tc, connection_lost_before_the_commit_is_settled_as_not_done);
 	tcase_add_test(tc, commit_whose_answer_is_lost_counts);
 	tcase_add_test(tc, settlement_waits_for_the_backend_that_may_still_commit);
