@@ -204,6 +204,29 @@ START_TEST(group_that_met_a_lock_is_tried_again_and_not_undone)
 }
 END_TEST
 
+START_TEST(late_no_for_a_passing_cause_in_one_phase_is_no_word_about_the_business)
+{
+	char gid[65];
+
+	w.one_phase = true;
+	world_agent("a0", 1, "r0", true);
+	submit(1,
+	       "{workflow: w, steps: [{name: pay, pivot: true, retry: {attempts: 5, first: 1s, "
+	       "max: 1s}, atomic: [{name: debit, resource: r0, operation: op, args: {x: 1}}]}]}");
+	sync();
+	snprintf(gid, sizeof gid, "%s", group_gid("pay.debit"));
+	world_pass(5001);
+	world_poll("a0", 1, 100);
+	ck_assert_uint_eq(world_sent(gid, "pay.debit", COMMAND_SETTLE_ONCE), 1);
+	VOTE("a0", "pay.debit", RETRY); /* to the ONCE, and crossed the question */
+	sync();
+	pass(1500);
+	STATUS("running");
+	ck_assert_str_ne(group_gid("pay.debit"), gid);
+	ck_assert_uint_eq(world_sent(group_gid("pay.debit"), "pay.debit", COMMAND_ONCE), 1);
+}
+END_TEST
+
 START_TEST(group_that_was_decided_before_a_crash_is_taken_for_what_it_is)
 {
 	char gid[65];
@@ -357,6 +380,7 @@ int main(void)
 	tcase_add_test(tc, atomic_group_is_a_step_and_its_commit_is_the_pivot);
 	tcase_add_test(tc, refused_branch_of_a_group_undoes_the_saga);
 	tcase_add_test(tc, group_that_met_a_lock_is_tried_again_and_not_undone);
+	tcase_add_test(tc, late_no_for_a_passing_cause_in_one_phase_is_no_word_about_the_business);
 	tcase_add_test(tc, group_that_was_decided_before_a_crash_is_taken_for_what_it_is);
 	tcase_add_test(tc,
 		       group_that_was_not_decided_before_a_crash_begins_anew_under_another_name);

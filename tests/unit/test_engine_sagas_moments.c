@@ -195,26 +195,6 @@ START_TEST(history_tells_no_status_that_a_crash_could_take_back)
 }
 END_TEST
 
-START_TEST(late_no_for_a_passing_cause_in_one_phase_is_no_word_about_the_business)
-{
-	w.one_phase = true;
-	world_agent("a0", 1, "r0", true);
-	submit("{workflow: w, steps: [{name: pay, pivot: true, retry: {attempts: 5, first: 1s, "
-	       "max: 1s}, atomic: [{name: debit, resource: r0, operation: op, args: {x: 1}}]}]}");
-	sync();
-	world_pass(5001);
-	world_poll("a0", 1, 100);
-	ck_assert_uint_eq(sent_to("pay.debit", COMMAND_SETTLE_ONCE), 1);
-	VOTE("a0", "pay.debit", RETRY); /* to the ONCE, and crossed the question */
-	sync();
-	world_pass(1500);
-	world_poll("a0", 1, 100);
-	sync();
-	STATUS("running");
-	ck_assert_uint_eq(sent_to("pay.debit", COMMAND_ONCE), 2);
-}
-END_TEST
-
 START_TEST(history_of_a_plain_transaction_tells_no_decision_that_a_crash_could_take_back)
 {
 	world_submit(1, "g", 2, WAIT_FINISHED, 0);
@@ -496,8 +476,6 @@ int main(void)
 		tc, history_of_a_plain_transaction_tells_no_decision_that_a_crash_could_take_back);
 	tcase_add_test(tc, yes_to_an_attempt_that_was_not_sent_yet_is_survived);
 	tcase_add_test(tc, answer_to_a_call_does_not_end_an_atomic_group);
-	tcase_add_test(
-		tc, late_no_for_a_passing_cause_in_one_phase_is_no_word_about_the_business);
 	tcase_add_test(tc, arguments_of_every_compensation_are_durable_before_it_leaves);
 	tcase_add_test(tc, outputs_that_people_give_are_bounded_all_together);
 	tcase_add_test(tc, outputs_of_groups_are_bounded_all_together);
