@@ -75,14 +75,29 @@ static long long balance(void)
 	return pg_ask(server, "SELECT balance FROM account WHERE id = 1");
 }
 
+/* Sessions of the adapter whose set-up is over: what goes through the proxy after that
+ * is work. */
+static long long idle_sessions(void)
+{
+	return pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND "
+			      "starts_with(application_name, 'settle')");
+}
+
+/* It is in the database before its answer is on the way: that must be lost as well. */
+static bool answer_lost(long long n_prepared)
+{
+	return prepared() == n_prepared && proxy_stopped(proxy, PROXY_DOWN) > 0;
+}
+
 START_TEST(lost_answer_to_prepare_is_unknown_and_can_be_rolled_back)
 {
 	struct rig_call *c;
 
 	rig = rig_serve_through(server, NULL, &proxy);
+	RUN_UNTIL(rig, 10, idle_sessions() == RIG_SESSIONS);
 	proxy_set(proxy, PROXY_DOWN, PROXY_DROP);
 	c = DEBIT("c1");
-	RUN_UNTIL(rig, 10, prepared() == 1);
+	RUN_UNTIL(rig, 10, answer_lost(1));
 	ck_assert(!c->done);
 	proxy_set(proxy, PROXY_DOWN, PROXY_PASS);
 	proxy_cut(proxy);
@@ -192,9 +207,10 @@ START_TEST(lost_answer_to_commit_is_unknown_and_done_on_repeat)
 
 	rig = rig_serve_through(server, NULL, &proxy);
 	WORD(DEBIT("c13"), "prepared");
+	RUN_UNTIL(rig, 10, idle_sessions() == RIG_SESSIONS);
 	proxy_set(proxy, PROXY_DOWN, PROXY_DROP);
 	c = rig_commit(rig, "c13", false);
-	RUN_UNTIL(rig, 10, prepared() == 0);
+	RUN_UNTIL(rig, 10, answer_lost(0));
 	ck_assert(!c->done);
 	proxy_set(proxy, PROXY_DOWN, PROXY_PASS);
 	proxy_cut(proxy);
@@ -203,13 +219,6 @@ START_TEST(lost_answer_to_commit_is_unknown_and_done_on_repeat)
 	ck_assert_int_eq(balance(), 90);
 }
 END_TEST
-
-/* Sessions of the adapter whose set-up is over: what goes up after that is work. */
-static long long idle_sessions(void)
-{
-	return pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND "
-			      "starts_with(application_name, 'settle')");
-}
 
 START_TEST(commit_that_never_arrived_is_unknown_and_done_on_repeat)
 {

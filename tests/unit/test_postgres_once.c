@@ -183,9 +183,13 @@ START_TEST(commit_whose_answer_is_lost_counts)
 	RUN_UNTIL(rig, 10,
 		  pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
 				 "'advisory' AND query = 'COMMIT'") == 1);
+	RUN_UNTIL(rig, 10, /* the others have been set up */
+		  pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND "
+				 "starts_with(application_name, 'settle')") == RIG_SESSIONS - 1);
 	proxy_set(proxy, PROXY_DOWN, PROXY_DROP);
 	pg_do(holder, "SELECT pg_advisory_unlock(1)");
-	RUN_UNTIL(rig, 10, rows("o8") == 1);
+	/* The row is there before its answer is on the way: that must be lost as well. */
+	RUN_UNTIL(rig, 10, rows("o8") == 1 && proxy_stopped(proxy, PROXY_DOWN) > 0);
 	proxy_set(proxy, PROXY_DOWN, PROXY_PASS);
 	proxy_cut(proxy);
 	WORD(c, "unknown");
