@@ -142,8 +142,11 @@ static void put_garbage(const struct disk_story *s, size_t from, size_t to, uint
 		unsigned char sector[SECTOR];
 		const size_t size = to - from < SECTOR ? to - from : SECTOR;
 
-		for (size_t i = 0; i < SECTOR; i++)
-			sector[i] = (unsigned char)dice(state);
+		for (size_t i = 0; i < SECTOR; i += 8) {
+			const uint64_t noise = dice(state);
+
+			memcpy(sector + i, &noise, 8);
+		}
 		if (old)
 			memcpy(sector, s->bytes + dice_below(state, before - SECTOR), SECTOR);
 		if (!dice_one_in(state, 4))
