@@ -116,6 +116,16 @@ static void retry(struct sim_saga *s)
 	engine_retry(sim_engine, ask(s), s->gid, NULL, "perhaps it works now");
 }
 
+/* An agent that stands still may hold a call that it will make when it goes on: who wants to
+ * know what was done must look at the agents, too (docs/operations.md). */
+static bool all_agents_go(void)
+{
+	for (size_t i = 0; i < SIM_AGENTS; i++)
+		if (sim_agents[i].still_until_us > sim_now_us())
+			return false;
+	return true;
+}
+
 /* A person looks at the databases and says what became of the pivot. */
 static void say_the_truth(struct sim_saga *s)
 {
@@ -160,7 +170,7 @@ static void meddle(struct sim_saga *s)
 
 static void say_a_word(struct sim_saga *s)
 {
-	if (sim_healing && s->stuck && sim_healing_since_us() > LOOK_AFTER_US)
+	if (sim_healing && s->stuck && sim_healing_since_us() > LOOK_AFTER_US && all_agents_go())
 		say_the_truth(s);
 	else if ((sim_healing && s->stuck) || sim_chance_ever(333))
 		retry(s);
