@@ -211,6 +211,8 @@ static void show_logs(void)
 void world_is_well(void)
 {
 	well = true;
+	http_stub_free(world.desk); /* ends its threads */
+	world.desk = NULL;
 }
 
 void world_open(const struct aim *aim, const char *settings, int slot, int slots)
