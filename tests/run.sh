@@ -16,7 +16,7 @@ limit=${TEST_TIMEOUT:-240}
 export ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
 # Some tests fork a process that serves from one that has had threads.
-export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1:exitcode=99:die_after_fork=0
+export TSAN_OPTIONS=second_deadlock_stack=1:halt_on_error=1:exitcode=99:die_after_fork=0:suppressions=$PWD/tests/tsan.supp
 
 out=$(mktemp -d /tmp/settle-run.XXXXXX) || exit 2
 trap 'rm -rf "$out"' EXIT
