@@ -1,19 +1,17 @@
 /* ledger_db.c - see ledger_db.h. */
 #include "adapters/ledger_db.h"
 
-#include "adapters/ledger_file.h"
+#include "adapters/ledger_log.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/seal_vfs.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define FROM(phase) (1u << LEDGER_##phase)
 
@@ -236,7 +234,7 @@ static enum rc take(const struct ledger_db *l, const char *cluster, const char *
 	if (check_kind(l, &empty, err) != RC_OK || set_up(l, err) != RC_OK ||
 	    exec(l, sql[BEGIN], err) != RC_OK)
 		return RC_IO;
-	if (!ledger_file_log(l->db, l->path, mended, damage))
+	if (!ledger_log_look(l->db, l->path, mended, damage))
 		return damaged(l, damage, err);
 	if (*mended)
 		return RC_OK;
@@ -275,7 +273,7 @@ enum rc ledger_db_open(const char *path, const char *cluster, const char *resour
 	struct ledger_db *l;
 
 	*db = NULL;
-	if (ledger_file_make(path, err) != RC_OK)
+	if (file_make(path, err) != RC_OK)
 		return RC_IO;
 	l = mem_new(1, sizeof *l);
 	l->path = mem_dup(path);

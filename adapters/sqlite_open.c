@@ -7,6 +7,7 @@
 #include "adapters/sqlite_impl.h"
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -115,38 +116,11 @@ static int on_progress(void *arg)
 
 /* ---- the file ---- */
 
-/* What is in it may be private, so nobody else may read it: SQLite itself would make
- * it readable for all.  A file that is there is left as it is. */
-static enum rc make_file(const char *path, struct err *err)
-{
-	const char *slash = strrchr(path, '/');
-	char *folder = slash == NULL   ? mem_dup(".")
-		       : slash == path ? mem_dup("/")
-				       : mem_dup_bytes(path, (size_t)(slash - path));
-	const int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-	enum rc rc = RC_OK;
-	int dir = -1;
-
-	if (fd < 0 && errno != EEXIST)
-		rc = err_set(err, RC_IO, "file %s cannot be made: %s", path, strerror(errno));
-	if (fd >= 0) { /* its name must survive as well as what it holds */
-		dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (dir < 0 || fsync(fd) != 0 || fsync(dir) != 0)
-			rc = err_set(err, RC_IO, "file %s: %s", path, strerror(errno));
-	}
-	if (dir >= 0)
-		close(dir);
-	if (fd >= 0)
-		close(fd);
-	free(folder);
-	return rc;
-}
-
 static enum rc open_connection(struct sqlite_db *d, struct err *err)
 {
 	const struct sqlite_config *config = d->settings.config;
 
-	if (config->create && make_file(config->file, err) != RC_OK)
+	if (config->create && file_make(config->file, err) != RC_OK)
 		return RC_IO;
 	if (!config->create && access(config->file, F_OK) != 0)
 		return err_set(err, RC_IO, "file %s: %s, and `create` is false", config->file,

@@ -16,6 +16,7 @@
  * docs/journal.md tells of the file from outside. */
 #include "coordinator/journal.h"
 #include "base/crash.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_file.h"

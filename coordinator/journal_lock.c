@@ -1,5 +1,6 @@
 /* journal_lock.c - see journal_lock.h. */
 #include "coordinator/journal_lock.h"
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -10,20 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum rc dir_sync(const char *dir, struct err *err)
-{
-	const int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int failed;
-
-	if (fd < 0)
-		return err_set(err, RC_IO, "%s: cannot be opened: %s", dir, strerror(errno));
-	failed = fsync(fd) != 0 ? errno : 0;
-	close(fd);
-	if (failed != 0)
-		return err_set(err, RC_IO, "%s: cannot be synced: %s", dir, strerror(failed));
-	return RC_OK;
-}
 
 static enum rc make_dir(const char *dir, struct err *err)
 {

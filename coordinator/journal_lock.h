@@ -17,7 +17,4 @@ enum rc journal_lock(const char *dir, int *fd, struct err *err);
 /* Ignores -1. */
 void journal_unlock(int fd);
 
-/* Makes what was created in `dir` survive power loss. RC_IO. */
-enum rc dir_sync(const char *dir, struct err *err);
-
 #endif

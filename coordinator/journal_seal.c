@@ -4,6 +4,7 @@
  * before: so no log ever stands beside a file that it does not belong to. */
 #include "coordinator/journal_seal.h"
 #include "base/log.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
 #include "coordinator/journal_lock.h"
