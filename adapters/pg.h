@@ -38,7 +38,10 @@ struct pg {
 	struct pg_session **finish; /* config.finishers */
 
 	struct pg_call *open, *by_name;
-	struct pg_call *queued_work, *queued_finish, *answers;
+	struct pg_call *queued_work, *queued_commit, *queued_finish, *answers;
+	struct pg_call *spare; /* memory of calls that ended, for the next */
+	unsigned n_spare;
+	struct adapter_timer relief; /* of commits that wait too long for a session */
 	struct pg_suspect *suspects;
 	bool told_short; /* that not all sessions can be opened */
 	int strangers;   /* names in the last list that begin like ours and are not */

@@ -15,6 +15,8 @@ enum {
 	GRACE_MS = 2000,        /* for the server's own time-outs to come first */
 	FINISH_MS = 10000,      /* any call without a deadline of its own */
 	FINISHER_LOAD_MAX = 64, /* units; more wait here, for whoever is free first */
+	SPARE_MAX = 64,
+	RELIEF_MS = 5, /* that a commit waits for a session of the pool */
 };
 
 #define CALL_OF(timer, member) \
@@ -55,9 +57,40 @@ static void on_pause(struct adapter_timer *t)
 	c->step(c);
 }
 
+/* Calls are big for malloc's caches, and there are two for each branch. */
+static struct pg_call *spare_call(struct pg *pg)
+{
+	struct pg_call *c = pg->spare;
+
+	if (c == NULL)
+		return mem_new(1, sizeof *c);
+	LL_DELETE(pg->spare, c);
+	pg->n_spare--;
+	memset(c, 0, sizeof *c);
+	return c;
+}
+
+static void drop_call(struct pg *pg, struct pg_call *c)
+{
+	if (pg->n_spare == SPARE_MAX) {
+		free(c);
+		return;
+	}
+	LL_PREPEND(pg->spare, c);
+	pg->n_spare++;
+}
+
+void pg_call_free_spare(struct pg *pg)
+{
+	struct pg_call *c, *next;
+
+	LL_FOREACH_SAFE (pg->spare, c, next)
+		free(c);
+}
+
 static struct pg_call *new_call(struct pg *pg, adapter_done_fn done, void *arg)
 {
-	struct pg_call *c = mem_new(1, sizeof *c);
+	struct pg_call *c = spare_call(pg);
 
 	c->pg = pg;
 	c->done = done;
@@ -123,6 +156,8 @@ static void unqueue(struct pg_call *c)
 {
 	if (c->place == PG_QUEUED_WORK)
 		DL_DELETE(c->pg->queued_work, c);
+	else if (c->place == PG_QUEUED_COMMIT)
+		DL_DELETE(c->pg->queued_commit, c);
 	else if (c->place == PG_QUEUED_FINISH)
 		DL_DELETE(c->pg->queued_finish, c);
 	else if (c->place == PG_PAUSED)
@@ -184,6 +219,15 @@ void pg_call_queue_work(struct pg_call *c, pg_step_fn step)
 	pg_call_dispatch(c->pg);
 }
 
+void pg_call_queue_commit(struct pg_call *c, pg_step_fn step)
+{
+	if (!move(c, PG_QUEUED_COMMIT, step))
+		return;
+	c->queued = uv_now(c->pg->loop.uv);
+	DL_APPEND(c->pg->queued_commit, c);
+	pg_call_dispatch(c->pg);
+}
+
 void pg_call_queue_finish(struct pg_call *c, pg_step_fn step)
 {
 	if (!move(c, PG_QUEUED_FINISH, step))
@@ -235,16 +279,50 @@ static void run(struct pg_call *c, struct pg_session *s)
 	c->step(c);
 }
 
+/* A commit goes out together with the next work: the server's process wakes up once
+ * for both, and a fifth of what PostgreSQL does for a branch is saved
+ * (docs/performance.md).  The commit is the first of the two, so it waits for no lock. */
+static void give(struct pg *pg, struct pg_session *s)
+{
+	struct pg_call *work;
+
+	if (pg->queued_commit != NULL)
+		run(pg->queued_commit, s);
+	work = pg->queued_work;
+	if (work == NULL || !pg_session_up(s))
+		return;
+	pg_session_claim(s);
+	work->claims = true;
+	run(work, s);
+}
+
+/* All of the pool may be waiting for locks that only these commits let go: those that
+ * have waited for a moment go to the finishers. */
+static void on_relief(struct adapter_timer *t)
+{
+	struct pg *pg = (struct pg *)((char *)t - offsetof(struct pg, relief));
+	const uint64_t now = uv_now(pg->loop.uv);
+	struct pg_session *s;
+
+	while (pg->ready && pg->queued_commit != NULL &&
+	       now - pg->queued_commit->queued >= RELIEF_MS &&
+	       (s = least_loaded_finisher(pg)) != NULL)
+		run(pg->queued_commit, s);
+	pg_call_dispatch(pg);
+}
+
 void pg_call_dispatch(struct pg *pg)
 {
 	struct pg_session *s;
 
 	if (!pg->ready || pg->closing)
 		return;
-	while (pg->queued_work != NULL && (s = vacant_session(pg)) != NULL) {
-		pg_session_claim(s);
-		pg->queued_work->claims = true;
-		run(pg->queued_work, s);
+	while ((pg->queued_commit != NULL || pg->queued_work != NULL) &&
+	       (s = vacant_session(pg)) != NULL)
+		give(pg, s);
+	if (pg->queued_commit != NULL && pg->relief.node.place == 0) {
+		pg->relief.fn = on_relief;
+		adapter_timer_set(&pg->loop, &pg->relief, RELIEF_MS);
 	}
 	while (pg->queued_finish != NULL && (s = least_loaded_finisher(pg)) != NULL)
 		run(pg->queued_finish, s);
@@ -317,7 +395,7 @@ void pg_call_deliver(struct pg *pg)
 		pg_output_fini(&c->output);
 		free(c->stored);
 		free(c->found);
-		free(c);
+		drop_call(pg, c);
 	}
 }
 

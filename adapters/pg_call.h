@@ -27,7 +27,14 @@ struct pg_call;
 /* Goes on with a call: sends on c->session, or queues, or answers. */
 typedef void (*pg_step_fn)(struct pg_call *c);
 
-enum pg_place { PG_QUEUED_WORK, PG_QUEUED_FINISH, PG_RUNNING, PG_PAUSED, PG_ANSWERED };
+enum pg_place {
+	PG_QUEUED_WORK,
+	PG_QUEUED_COMMIT,
+	PG_QUEUED_FINISH,
+	PG_RUNNING,
+	PG_PAUSED,
+	PG_ANSWERED
+};
 
 struct pg_call {
 	struct pg *pg;
@@ -60,6 +67,7 @@ struct pg_call {
 	bool read_only;
 	bool may_cancel; /* is at its operation, where it can be stopped */
 	bool cancelled;
+	uint64_t queued;  /* when, of a commit */
 	uint64_t began;   /* when it was sent */
 	uint32_t lock_ms; /* how long it may wait for a lock */
 	struct pg_output output;
@@ -112,6 +120,9 @@ void pg_call_fail(struct pg_call *c, enum result_kind kind, const char *fmt, ...
 
 /* Runs `step` on a session of the pool, alone on it, as soon as there is one. */
 void pg_call_queue_work(struct pg_call *c, pg_step_fn step);
+/* Runs `step`, which takes no locks, on a session of the pool ahead of its next work, or
+ * after a moment on a finisher. */
+void pg_call_queue_commit(struct pg_call *c, pg_step_fn step);
 /* Runs `step` on a finisher, behind what others have sent there. */
 void pg_call_queue_finish(struct pg_call *c, pg_step_fn step);
 /* Runs `step` in `ms`, on no session. */
@@ -127,6 +138,8 @@ void pg_call_end_open(struct pg *pg);
 /* Tells the agent what was answered.  The only place where it is called back
  * with results. */
 void pg_call_deliver(struct pg *pg);
+
+void pg_call_free_spare(struct pg *pg);
 
 /* The open call of this branch; NULL if there is none. */
 struct pg_call *pg_call_find(struct pg *pg, const struct branch_id *id);

@@ -1,6 +1,7 @@
-/* pg_finish.c - commit and rollback of prepared branches, and their list, on the
- * finishers: sessions of their own, which no prepare that waits for a lock can
- * keep busy.  (The lock may be one that only a commit lets go.)
+/* pg_finish.c - commit and rollback of prepared branches, and their list.  Commits go
+ * out ahead of the next prepare on its session; all else, and commits that would have to
+ * wait for a session, on the finishers: sessions of their own, which no prepare that
+ * waits for a lock can keep busy.  (The lock may be one that only a commit lets go.)
  * See pg.h. */
 #include "adapters/pg.h"
 
@@ -70,7 +71,7 @@ static void commit_send(struct pg_call *c);
 
 static void commit_queue(struct pg_call *c)
 {
-	pg_call_queue_finish(c, commit_send);
+	pg_call_queue_commit(c, commit_send);
 }
 
 /* "No such prepared transaction" says that it is finished, not how.  After a

@@ -300,7 +300,7 @@ void pg_session_free(struct pg_session *s)
 
 void pg_session_claim(struct pg_session *s)
 {
-	assert(pg_session_vacant(s));
+	assert(pg_session_up(s) && !s->claimed && s->holds == 0);
 	s->claimed = true;
 }
 

@@ -44,6 +44,7 @@ static void pg_free(struct pg *pg)
 	free(pg->work);
 	free(pg->finish);
 	pg_suspect_free_all(pg);
+	pg_call_free_spare(pg);
 	pg_statements_fini(&pg->statements);
 	pg_config_fini(&pg->config);
 	free(pg->operations);

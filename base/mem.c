@@ -16,9 +16,22 @@ static void *or_die(void *p)
 	return p;
 }
 
+/* glibc's calloc goes past the thread's cache of free blocks, malloc does not: for the
+ * small ones that is a third of an allocation's time (docs/performance.md). */
+enum { CACHED_MAX = 1032 };
+
 void *mem_new(size_t n, size_t size)
 {
-	return or_die(calloc(n > 0 ? n : 1, size > 0 ? size : 1));
+	size_t all;
+	void *p;
+
+	if (__builtin_mul_overflow(n > 0 ? n : 1, size > 0 ? size : 1, &all))
+		return or_die(NULL);
+	if (all > CACHED_MAX)
+		return or_die(calloc(1, all));
+	p = or_die(malloc(all));
+	memset(p, 0, all);
+	return p;
 }
 
 void *mem_grow(void *old, size_t n, size_t size)
@@ -33,10 +46,11 @@ char *mem_dup(const char *s)
 
 char *mem_dup_bytes(const void *bytes, size_t size)
 {
-	char *copy = mem_new(size + 1, 1);
+	char *copy = or_die(malloc(size + 1));
 
 	if (size > 0)
 		memcpy(copy, bytes, size);
+	copy[size] = '\0';
 	return copy;
 }
 

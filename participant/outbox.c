@@ -17,7 +17,7 @@ enum {
 	INQUIRIES_MAX = 10000,
 };
 
-/* A result or an inquiry, with its texts in one block behind it. */
+/* A result or an inquiry; its names are in one block with it. */
 struct note {
 	struct result r; /* an inquiry has only the id */
 	struct note *prev, *next;
@@ -35,22 +35,30 @@ struct parcel {
 	struct parcel *prev, *next;
 };
 
+static const char *put(char **at, const char *text)
+{
+	const size_t size = strlen(text) + 1;
+	const char *copy = memcpy(*at, text, size);
+
+	*at += size;
+	return copy;
+}
+
 static struct note *note_new(const struct branch_id *id)
 {
-	struct note *n = mem_new(1, sizeof *n);
+	struct note *n = mem_new(1, sizeof *n + strlen(id->resource) + strlen(id->gid) +
+					    strlen(id->branch) + 3);
+	char *at = (char *)(n + 1);
 
 	n->r.id.epoch = id->epoch;
-	n->r.id.resource = mem_dup(id->resource);
-	n->r.id.gid = mem_dup(id->gid);
-	n->r.id.branch = mem_dup(id->branch);
+	n->r.id.resource = put(&at, id->resource);
+	n->r.id.gid = put(&at, id->gid);
+	n->r.id.branch = put(&at, id->branch);
 	return n;
 }
 
 static void note_free(struct note *n)
 {
-	free((char *)n->r.id.resource);
-	free((char *)n->r.id.gid);
-	free((char *)n->r.id.branch);
 	free((char *)n->r.output.data);
 	free((char *)n->r.reason);
 	free(n->name);

@@ -85,7 +85,7 @@ char *frame_cut_reason(const char *text)
 {
 	const unsigned char *s = (const unsigned char *)(text != NULL ? text : "");
 	size_t left = strlen((const char *)s), used = 0;
-	char *out = mem_new(REASON_MAX + 1, 1);
+	char *out = mem_new((left < REASON_MAX ? left : REASON_MAX) + 1, 1);
 
 	while (left > 0) {
 		const size_t n = scan_utf8(s, left);

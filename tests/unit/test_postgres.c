@@ -337,6 +337,24 @@ START_TEST(commit_is_not_kept_waiting_by_prepares_that_wait_for_its_lock)
 }
 END_TEST
 
+/* One session: what is queued behind the first prepare goes out on it in one go. */
+START_TEST(commit_rides_ahead_of_the_next_prepare)
+{
+	struct rig_call *first, *second, *commit;
+
+	rig = SERVE(.conninfo = server->conninfo, .pool = 1);
+	WORD(rig_prepare(rig, "g1", "debit", "{\"id\":1,\"amount\":10}"), "prepared");
+	first = rig_prepare(rig, "g2", "debit", "{\"id\":2,\"amount\":10}");
+	second = rig_prepare(rig, "g3", "debit", "{\"id\":1,\"amount\":10}");
+	commit = rig_commit(rig, "g1", false);
+	WORD(second, "prepared"); /* its lock was let go by the commit */
+	WORD(commit, "committed");
+	WORD(first, "prepared");
+	WORD(rig_commit(rig, "g2", false), "committed");
+	WORD(rig_commit(rig, "g3", false), "committed");
+}
+END_TEST
+
 START_TEST(work_beyond_the_pool_waits_and_is_refused_at_its_deadline)
 {
 	PGconn *conn = pg_open(server);
@@ -454,6 +472,7 @@ int main(void)
 	tcase_add_test(tc, statement_ends_by_the_deadline);
 	tcase_add_test(tc, crossed_branches_end_at_their_deadlines);
 	tcase_add_test(tc, commit_is_not_kept_waiting_by_prepares_that_wait_for_its_lock);
+	tcase_add_test(tc, commit_rides_ahead_of_the_next_prepare);
 	tcase_add_test(tc, work_beyond_the_pool_waits_and_is_refused_at_its_deadline);
 	tcase_add_test(tc, cancel_ends_what_waits_and_spares_the_next);
 	tcase_add_test(tc, finishers_at_once_agree);
