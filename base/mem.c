@@ -16,6 +16,12 @@ static void *or_die(void *p)
 	return p;
 }
 
+/* Not to be inlined: compilers make a calloc of malloc and memset. */
+static void *__attribute__((noinline)) take(size_t size)
+{
+	return or_die(malloc(size));
+}
+
 enum { SMALL = 1024 };
 
 /* calloc of glibc 2.36 does without the lists of free memory that each thread has, and takes 260
@@ -28,7 +34,7 @@ void *mem_new(size_t n, size_t size)
 	size = size > 0 ? size : 1;
 	if (__builtin_mul_overflow(n, size, &all) || all > SMALL)
 		return or_die(calloc(n, size));
-	return memset(or_die(malloc(all)), 0, all);
+	return memset(take(all), 0, all);
 }
 
 void *mem_grow(void *old, size_t n, size_t size)
@@ -43,7 +49,7 @@ char *mem_dup(const char *s)
 
 char *mem_dup_bytes(const void *bytes, size_t size)
 {
-	char *copy = or_die(malloc(size + 1));
+	char *copy = take(size + 1);
 
 	if (size > 0)
 		memcpy(copy, bytes, size);
