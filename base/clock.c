@@ -86,10 +86,13 @@ static char *put_number(char *at, unsigned n, int width, char after)
 char *time_format(uint64_t wall_us, char out[32])
 {
 	const time_t seconds = (time_t)(wall_us / 1000000);
-	struct tm tm;
+	static _Thread_local time_t last = -1; /* most often it is the same one again */
+	static _Thread_local struct tm tm;
 	char *at = out;
 
-	gmtime_r(&seconds, &tm);
+	if (seconds != last)
+		gmtime_r(&seconds, &tm);
+	last = seconds;
 	if (tm.tm_year > 9999 - 1900)
 		at += snprintf(at, 12, "%d-", tm.tm_year + 1900);
 	else

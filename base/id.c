@@ -39,17 +39,29 @@ static char *put_hex(char *at, uint64_t n, int digits)
 	return at + digits;
 }
 
+enum { RANDOM = 10, RANDOM_KEPT = 20 * RANDOM };
+
+/* Bytes that were not given out before: one call of the system gets those of 20 ids. */
+static const unsigned char *random_bytes(void)
+{
+	static _Thread_local unsigned char kept[RANDOM_KEPT];
+	static _Thread_local size_t left;
+
+	/* So few never block or come short once the kernel's pool is up (getrandom(2)). */
+	if (left == 0 && getrandom(kept, sizeof kept, 0) != (ssize_t)sizeof kept)
+		abort();
+	left = (left == 0 ? RANDOM_KEPT : left) - RANDOM;
+	return kept + left;
+}
+
 void id_make_gid(uint64_t wall_us, char out[GID_MAX + 1])
 {
-	unsigned char r[10];
+	const unsigned char *r = random_bytes();
 	char *at = out;
 
-	/* Ten bytes never block or come short once the kernel's pool is up (getrandom(2)). */
-	if (getrandom(r, sizeof r, 0) != (ssize_t)sizeof r)
-		abort();
 	at = put_hex(at, wall_us, 14);
 	*at++ = '-';
-	for (size_t i = 0; i < sizeof r; i++)
+	for (size_t i = 0; i < RANDOM; i++)
 		at = put_hex(at, r[i], 2);
 	*at = '\0';
 }

@@ -3,6 +3,7 @@
  * Only databases and their logs have files of ours, with the system's behind; the others
  * (rollback journals, temporary files) are the system's. */
 #include "base/seal_vfs.h"
+#include "base/gather.h"
 #include "base/mem.h"
 #include "base/seal.h"
 #include "base/wal.h"
@@ -31,7 +32,8 @@ struct file {
 	bool pages;        /* of a database: sealed */
 	bool log;
 	uint64_t note;
-	sqlite3_int64 room; /* a log's: its size, if a multiple of WAL_PIECE; else 0 */
+	sqlite3_int64 room;     /* a log's: its size, if a multiple of WAL_PIECE; else 0 */
+	struct gather gathered; /* a log's: written by SQLite, not yet by us */
 	_Alignas(8) unsigned char scratch[2 * WAL_FRAME];
 };
 
@@ -146,6 +148,13 @@ static sqlite3_int64 whole_pieces(sqlite3_int64 size)
 	return (size + WAL_PIECE - 1) / WAL_PIECE * WAL_PIECE;
 }
 
+/* Nobody reads frames of the log before SQLite has synced it, and then told of them in the shared
+ * memory (synchronous=FULL); until then they are gathered. */
+static int written(sqlite3_file *f)
+{
+	return gather_flush(&ours(f)->gathered, system_of(f));
+}
+
 static int make_room(sqlite3_file *base, int n, sqlite3_int64 at)
 {
 	struct file *f = ours(base);
@@ -164,18 +173,22 @@ static int make_room(sqlite3_file *base, int n, sqlite3_int64 at)
 /* When the log is begun anew, somebody else may have cut it. */
 static int write_log(sqlite3_file *base, const void *data, int n, sqlite3_int64 at)
 {
-	sqlite3_file *system = system_of(base);
 	int rc = SQLITE_OK;
 
 	if (at == 0 || at + n > ours(base)->room)
 		rc = make_room(base, n, at);
-	return rc == SQLITE_OK ? system->pMethods->xWrite(system, data, n, at) : rc;
+	return rc == SQLITE_OK ? gather_write(&ours(base)->gathered, system_of(base), data, n, at)
+			       : rc;
 }
 
 /* ---- a file ---- */
 
 static int on_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
+	const int rc = written(f);
+
+	if (rc != SQLITE_OK)
+		return rc;
 	if (ours(f)->pages)
 		return read_pages(f, to, n, at);
 	if (ours(f)->log && n == SEAL_PAGE && at % WAL_FRAME == (WAL_HEADER + WAL_HEAD) % WAL_FRAME)
@@ -195,25 +208,34 @@ static int on_write(sqlite3_file *f, const void *data, int n, sqlite3_int64 at)
 /* SQLite cuts a log to what is in it when that alone is above journal_size_limit. */
 static int on_truncate(sqlite3_file *f, sqlite3_int64 size)
 {
+	const int rc = written(f);
+
 	ours(f)->room = 0;
 	if (ours(f)->log)
 		size = whole_pieces(size);
-	return system_of(f)->pMethods->xTruncate(system_of(f), size);
+	return rc != SQLITE_OK ? rc : system_of(f)->pMethods->xTruncate(system_of(f), size);
 }
 
 static int on_close(sqlite3_file *f)
 {
-	return system_of(f)->pMethods->xClose(system_of(f));
+	const int rc = written(f), closed = system_of(f)->pMethods->xClose(system_of(f));
+
+	gather_fini(&ours(f)->gathered);
+	return rc != SQLITE_OK ? rc : closed;
 }
 
 static int on_sync(sqlite3_file *f, int flags)
 {
-	return system_of(f)->pMethods->xSync(system_of(f), flags);
+	const int rc = written(f);
+
+	return rc != SQLITE_OK ? rc : system_of(f)->pMethods->xSync(system_of(f), flags);
 }
 
 static int on_size(sqlite3_file *f, sqlite3_int64 *size)
 {
-	return system_of(f)->pMethods->xFileSize(system_of(f), size);
+	const int rc = written(f);
+
+	return rc != SQLITE_OK ? rc : system_of(f)->pMethods->xFileSize(system_of(f), size);
 }
 
 static int on_lock(sqlite3_file *f, int how)

@@ -8,6 +8,10 @@
  * end (PRAGMA cache_spill=OFF).  A wrong page is SQLITE_IOERR_DATA, and seal_vfs_problem says
  * which.
  *
+ * What is written to a log reaches the file when that is synced, in one piece (base/gather.h).  So
+ * connections must sync with each commit (PRAGMA synchronous=FULL): what a commit has not
+ * synced, other connections would look for in vain.
+ *
  * Page 1 carries a note, and all pages that SQLite reads, and so most that it writes into its
  * log, the same one without its lowest bit.  What it means is the caller's.
  *

@@ -29,7 +29,8 @@ enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *er
 	struct saga_step *st = &t->rec->saga->steps[step];
 	const bool undo = st->state == STEP_UNDOING;
 	const struct work *work = undo ? &w->steps[step].undo : &w->steps[step].action;
-	char what[NAME_MAX_LEN + 40], *args;
+	const struct plan_owner who = {"step", st->name, undo ? ", compensation" : ""};
+	char *args;
 	struct workflow_data data = {0};
 	json_t *input = NULL;
 	enum rc rc;
@@ -42,8 +43,7 @@ enum rc call_render(struct engine *e, struct txn *t, size_t step, struct err *er
 	json_decref(input);
 	if (rc != RC_OK)
 		return rc;
-	snprintf(what, sizeof what, "step %s%s", st->name, undo ? ", compensation" : "");
-	rc = plan_check_args(e, what, work->resource, work->operation, args, false, err);
+	rc = plan_check_args(e, &who, work->resource, work->operation, args, false, err);
 	if (rc != RC_OK) {
 		free(args);
 		return rc;

@@ -166,8 +166,12 @@ void catalog_fini(struct engine *e);
 enum rc plan_check(struct engine *e, const struct plan *plan, bool declared, struct err *err);
 /* Every resource and operation of a saga must be known, and serve what is asked. */
 enum rc plan_check_saga(struct engine *e, const struct workflow *w, struct err *err);
-/* The arguments of one call, `what` says whose ("step pay"). */
-enum rc plan_check_args(struct engine *e, const char *what, const char *resource,
+/* Whose arguments they are, for messages: "step", its name, and what stands behind. */
+struct plan_owner {
+	const char *kind, *name, *part;
+};
+/* The arguments of one call. */
+enum rc plan_check_args(struct engine *e, const struct plan_owner *who, const char *resource,
 			const char *operation, const char *args, bool declared, struct err *err);
 
 /* ---- history.c ---- */

@@ -15,8 +15,6 @@
 #include "coordinator/jsonout.h"
 #include "coordinator/view.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,7 +94,6 @@ uint64_t history_due(const struct engine *e)
 static void keep(struct engine *e, struct txn *t)
 {
 	struct lines *l = &t->lines;
-	char offset[24];
 
 	if (l->n++ == 0) {
 		l->text.max = SIZE_MAX;
@@ -105,8 +102,7 @@ static void keep(struct engine *e, struct txn *t)
 		out_open(&l->text, '[');
 		DL_APPEND2(e->quiet, t, lines.prev, lines.next);
 	} else {
-		snprintf(offset, sizeof offset, "%" PRId64, (int64_t)(e->wall_us - l->wall_us));
-		out_item(&l->text, offset);
+		out_item_number(&l->text, (int64_t)(e->wall_us - l->wall_us));
 	}
 	out_item(&l->text, jsonbuf_peek(&e->line));
 }

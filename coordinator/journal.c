@@ -7,6 +7,7 @@
  *   journal_mark     open, or closed in order
  *   journal_schema   tables, versions, WAL and FULL, the epoch
  *   journal_staged   a batch, as the loop gives it
+ *   journal_steps    steps of a saga, several in one row
  *   journal_apply    a batch, as SQL
  *   journal_prune    forgetting what is old
  *   journal_writer   the thread that applies batches
@@ -29,6 +30,10 @@
 
 #include <assert.h>
 #include <stdlib.h>
+
+/* Steps are written in an order that goes on from one start to the next: the epoch, then a
+ * count. */
+enum { ORDER_BITS = 40 };
 
 struct journal {
 	int lock;
@@ -88,13 +93,14 @@ enum rc journal_open(const char *dir, const char *cluster, struct journal **out,
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	rc = journal_lock(dir, &j->lock, err);
 
-	j->open = staged_new();
 	if (rc == RC_OK)
 		rc = open_file(j, dir, path, cluster, err);
 	free(path);
 	if (rc != RC_OK) {
 		journal_close(j);
 		j = NULL;
+	} else {
+		j->open = staged_new(j->epoch << ORDER_BITS);
 	}
 	*out = j;
 	return rc;
@@ -185,13 +191,15 @@ static void port_prune(void *self, uint64_t before_us)
 static void port_commit(void *self, uint64_t batch)
 {
 	struct journal *j = self;
+	struct staged *closed = j->open;
+	const uint64_t order = closed->order;
 
 	assert(batch > j->last_batch);
 	j->last_batch = batch;
-	j->open->id = batch;
-	writer_queue(j->writer, j->open);
+	closed->id = batch;
+	j->open = staged_new(order);
+	writer_queue(j->writer, closed);
 	CRASH_POINT(batch_queued);
-	j->open = staged_new();
 }
 
 static enum rc port_find(void *self, const char *gid, struct record **out, struct err *err)
@@ -252,7 +260,7 @@ void journal_close(struct journal *j)
 	if (j == NULL)
 		return;
 	reader_close(j->reader);
-	if (j->writer != NULL && j->open->first != NULL)
+	if (j->writer != NULL && j->open != NULL && j->open->first != NULL)
 		writer_queue(j->writer, j->open);
 	else
 		staged_free(j->open);

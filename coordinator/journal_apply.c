@@ -40,9 +40,9 @@ static const char *const texts[STATEMENTS] = {
 		" ON CONFLICT(seq) DO UPDATE SET state = ?2, finished_us = ?3, epoch = ?4,"
 		" workflow = ?6, reason = ?7, hash = ?8, detail = ?9, parent = ?10 WHERE gid = ?5",
 	[END] = "UPDATE txn SET state = ?2, finished_us = ?3 WHERE seq = ?1 AND gid = ?4",
-	[STEP] = "INSERT INTO step(key, detail) VALUES(?1, ?2)"
-		 " ON CONFLICT(key) DO UPDATE SET detail = ?2",
-	[EVENT] = "INSERT INTO event(seq, n, at_us, json) VALUES(?1, ?2, ?3, ?4)",
+	[STEP] = "INSERT INTO step(key, detail, written) VALUES(?1, ?2, ?3)"
+		 " ON CONFLICT(key) DO UPDATE SET detail = ?2, written = ?3",
+	[EVENT] = "INSERT INTO event(seq, n, at_us, json, steps) VALUES(?1, ?2, ?3, ?4, ?5)",
 	[EVENT_OUT] = "DELETE FROM event WHERE seq = ?1 AND n = ?2",
 	[RESOURCE] = "INSERT INTO resource(name, adapter, one_phase, operations, calls, exact,"
 		     " groups) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)"
@@ -163,15 +163,22 @@ static enum rc end(struct apply *a, const struct write *w, struct err *err)
 	return one_row(a, w, "end", err);
 }
 
-static enum rc step(struct apply *a, const struct write *w, struct err *err)
+static enum rc steps(struct apply *a, const struct write *w, struct err *err)
 {
-	const struct write_step *step = &w->step;
+	const unsigned char *at = w->steps.list.bytes, *end = at + w->steps.list.size;
 	sqlite3_stmt *s = a->stmts[STEP];
+	struct steps_one one;
 
-	sqlite3_bind_int64(s, 1, row_step_key(w->seq, step->n));
-	if (sqlite3_bind_blob64(s, 2, step->detail, step->detail_size, SQLITE_STATIC) != SQLITE_OK)
-		return db_fail(a->db, texts[STEP], err);
-	return run(a, STEP, err);
+	while (at != end && steps_next(&at, end, &one)) {
+		sqlite3_bind_int64(s, 1, row_step_key(w->seq, one.n));
+		bind_number(s, 3, one.order);
+		if (sqlite3_bind_blob64(s, 2, one.detail, one.detail_size, SQLITE_STATIC) !=
+		    SQLITE_OK)
+			return db_fail(a->db, texts[STEP], err);
+		if (run(a, STEP, err) != RC_OK)
+			return err->code;
+	}
+	return RC_OK;
 }
 
 /* Line n pushes one out when there are more than EVENTS_KEPT: the oldest but for the
@@ -185,6 +192,9 @@ static enum rc event(struct apply *a, const struct write *w, struct err *err)
 	bind_number(s, 2, event->n);
 	bind_number(s, 3, event->at_us);
 	bind_text(s, 4, event->json);
+	if (sqlite3_bind_blob64(s, 5, event->steps.bytes, event->steps.size, SQLITE_STATIC) !=
+	    SQLITE_OK) /* NULL if there are none */
+		return db_fail(a->db, texts[EVENT], err);
 	if (run(a, EVENT, err) != RC_OK)
 		return err_wrap(err, "event %llu of seq %llu", (unsigned long long)event->n,
 				(unsigned long long)w->seq);
@@ -254,7 +264,7 @@ static enum rc write_one(struct apply *a, const struct write *w, struct err *err
 	switch (w->kind) {
 	case WRITE_PUT: return put(a, w, err);
 	case WRITE_END: return end(a, w, err);
-	case WRITE_STEP: return step(a, w, err);
+	case WRITE_STEPS: return steps(a, w, err);
 	case WRITE_EVENT: return event(a, w, err);
 	case WRITE_RESOURCE: return resource(a, w, err);
 	case WRITE_WORKFLOW: return workflow(a, w, err);

@@ -23,7 +23,9 @@ static const char *const texts[READ_STATEMENTS] = {
 		" WHERE state <> 6 AND state IN (1, 2, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15)"
 		" ORDER BY seq",
 	[READ_RESOURCES] = "SELECT " CATALOG_COLUMNS " FROM resource ORDER BY name",
-	[READ_STEPS] = "SELECT key, detail FROM step WHERE key BETWEEN ?1 AND ?2",
+	[READ_STEPS] = "SELECT key, detail, written FROM step WHERE key BETWEEN ?1 AND ?2",
+	[READ_SMALL_STEPS] = "SELECT steps FROM event WHERE seq = ?1 AND n <= ?2"
+			     " AND steps IS NOT NULL ORDER BY n",
 	[READ_LAST_EVENT] = "SELECT max(n) FROM event WHERE seq = ?1",
 	[READ_EVENTS] = "SELECT n, at_us, json FROM event WHERE seq = ?1 AND n > ?2 ORDER BY n"
 			" LIMIT ?3",
@@ -82,19 +84,40 @@ enum rc reading_lost(struct reader *rd, sqlite3_int64 seq, struct err *err)
 			  "transaction with seq %lld is lost", seq);
 }
 
-static enum rc read_steps(struct reader *rd, struct record *r, struct err *err)
+typedef enum rc (*step_row_fn)(sqlite3_stmt *stmt, struct record *r, uint64_t *orders,
+			       struct err *err);
+
+static enum rc each_step_row(struct reader *rd, int which, step_row_fn read, struct record *r,
+			     uint64_t *orders, struct err *err)
 {
-	sqlite3_stmt *stmt = rd->stmts[READ_STEPS];
+	sqlite3_stmt *stmt = rd->stmts[which];
 	enum rc rc = RC_OK;
 	int step;
 
-	sqlite3_bind_int64(stmt, 1, row_step_key(r->seq, 0));
-	sqlite3_bind_int64(stmt, 2, row_step_key(r->seq, STEP_KEYS - 1));
 	while ((step = sqlite3_step(stmt)) == SQLITE_ROW && rc == RC_OK)
-		rc = row_read_step(stmt, r, err);
+		rc = read(stmt, r, orders, err);
 	if (rc == RC_OK && step != SQLITE_DONE)
 		rc = db_fail(rd->db, "reading the steps of a saga", err);
 	sqlite3_reset(stmt);
+	return rc;
+}
+
+/* A step stands where it was written: beside lines of the history as often as it was small, in a
+ * row of its own once.  The highest order tells. */
+static enum rc read_steps(struct reader *rd, struct record *r, struct err *err)
+{
+	uint64_t *orders = mem_new(r->saga->n_steps, sizeof *orders);
+	sqlite3_stmt *own = rd->stmts[READ_STEPS], *small = rd->stmts[READ_SMALL_STEPS];
+	enum rc rc;
+
+	sqlite3_bind_int64(own, 1, row_step_key(r->seq, 0));
+	sqlite3_bind_int64(own, 2, row_step_key(r->seq, STEP_KEYS - 1));
+	rc = each_step_row(rd, READ_STEPS, row_read_step, r, orders, err);
+	sqlite3_bind_int64(small, 1, (sqlite3_int64)r->seq);
+	sqlite3_bind_int(small, 2, EVENTS_FIRST_KEPT);
+	if (rc == RC_OK)
+		rc = each_step_row(rd, READ_SMALL_STEPS, row_read_steps, r, orders, err);
+	free(orders);
 	return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "coordinator/journal_row.h"
 #include "base/mem.h"
 #include "coordinator/journal_db.h"
+#include "coordinator/journal_steps.h"
 
 #include <string.h>
 
@@ -59,17 +60,47 @@ enum rc row_read_detail(sqlite3_stmt *stmt, struct record *r, struct err *err)
 	return RC_OK;
 }
 
-enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, struct err *err)
+static enum rc read_step(sqlite3_stmt *stmt, struct record *r, const struct steps_one *one,
+			 uint64_t *orders, struct err *err)
 {
-	const sqlite3_int64 n = sqlite3_column_int64(stmt, 0) - row_step_key(r->seq, 0);
-	const void *detail = sqlite3_column_blob(stmt, 1);
 	struct err inner;
 
-	if (n < 0 || (size_t)n >= r->saga->n_steps)
+	if (one->n >= r->saga->n_steps)
 		return damaged_at(stmt, (sqlite3_int64)r->seq, "a step that it has not", err);
-	if (record_unpack_step(&r->saga->steps[n], detail, (size_t)sqlite3_column_bytes(stmt, 1),
-			       &inner) != RC_OK)
+	if (one->order < orders[one->n])
+		return RC_OK;
+	orders[one->n] = one->order;
+	if (record_unpack_step(&r->saga->steps[one->n], one->detail, one->detail_size, &inner) !=
+	    RC_OK)
 		return damaged_at(stmt, (sqlite3_int64)r->seq, inner.text, err);
+	return RC_OK;
+}
+
+enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, uint64_t *orders, struct err *err)
+{
+	const sqlite3_int64 n = sqlite3_column_int64(stmt, 0) - row_step_key(r->seq, 0);
+	const struct steps_one one = {
+		.n = n < 0 ? SIZE_MAX : (size_t)n,
+		.order = (uint64_t)sqlite3_column_int64(stmt, 2),
+		.detail = sqlite3_column_blob(stmt, 1),
+		.detail_size = (size_t)sqlite3_column_bytes(stmt, 1),
+	};
+
+	return read_step(stmt, r, &one, orders, err);
+}
+
+enum rc row_read_steps(sqlite3_stmt *stmt, struct record *r, uint64_t *orders, struct err *err)
+{
+	const unsigned char *at = sqlite3_column_blob(stmt, 0);
+	const unsigned char *end = at + sqlite3_column_bytes(stmt, 0);
+	struct steps_one one;
+
+	while (at != end) {
+		if (!steps_next(&at, end, &one))
+			return damaged_at(stmt, (sqlite3_int64)r->seq, "steps in its history", err);
+		if (read_step(stmt, r, &one, orders, err) != RC_OK)
+			return err->code;
+	}
 	return RC_OK;
 }
 

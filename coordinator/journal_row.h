@@ -31,8 +31,10 @@ enum rc row_read_columns(sqlite3_stmt *stmt, struct record *r, struct err *err);
 
 /* Fills the rest, but for the steps of a saga, which are all waiting then. */
 enum rc row_read_detail(sqlite3_stmt *stmt, struct record *r, struct err *err);
-/* Fills one step from a row of `key, detail`. */
-enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, struct err *err);
+/* Fills one step from a row of `key, detail, written`; several from a history's `steps`.  Each
+ * unless it is known newer: `orders` has the order of each step (0 at first). */
+enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, uint64_t *orders, struct err *err);
+enum rc row_read_steps(sqlite3_stmt *stmt, struct record *r, uint64_t *orders, struct err *err);
 /* True if the row is that of a saga's group. */
 bool row_is_group(sqlite3_stmt *stmt);
 

@@ -40,6 +40,9 @@ static const char *const steps[JOURNAL_VERSION] = {
 	      "ALTER TABLE resource ADD COLUMN groups INTEGER NOT NULL DEFAULT 1;",
 	/* Pages have checksums: journal_seal.c, in a new file. */
 	[2] = "",
+	/* Small steps, beside the lines that were written with them. */
+	[3] = "ALTER TABLE event ADD COLUMN steps BLOB;"
+	      "ALTER TABLE step ADD COLUMN written INTEGER NOT NULL DEFAULT 0;",
 };
 
 /* ---- versions ---- */

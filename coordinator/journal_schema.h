@@ -14,7 +14,8 @@
 
 enum {
 	JOURNAL_APPLICATION_ID = 0x5e771e01, /* tells our files from others' */
-	JOURNAL_VERSION = 3,
+	JOURNAL_VERSION = 4,
+	JOURNAL_SEALED = 3, /* the first one whose pages have checksums */
 	/* What a person adds to the version to have a file taken as it is: one that is a copy,
 	 * or that another program has written to (journal_seal.h). */
 	JOURNAL_TAKE_OVER = 1000,

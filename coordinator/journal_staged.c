@@ -8,10 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct staged *staged_new(void)
+/* Larger steps have rows of their own, which are replaced: rows of a history are not, and would
+ * keep every state of them. */
+enum { SMALL_STEP = 512 };
+
+struct staged *staged_new(uint64_t order)
 {
 	struct staged *s = mem_new(1, sizeof *s);
 
+	s->order = order;
 	s->last = &s->first;
 	return s;
 }
@@ -25,8 +30,11 @@ static void write_free(struct write *w)
 		free(w->row.reason);
 		free(w->row.detail);
 		break;
-	case WRITE_STEP: free(w->step.detail); break;
-	case WRITE_EVENT: free(w->event.json); break;
+	case WRITE_STEPS: free(w->steps.list.bytes); break;
+	case WRITE_EVENT:
+		free(w->event.json);
+		free(w->event.steps.bytes);
+		break;
 	case WRITE_RESOURCE:
 		free(w->resource.name);
 		free(w->resource.adapter);
@@ -102,23 +110,61 @@ void staged_end(struct staged *s, const struct record *r)
 	add_row(s, WRITE_END, r);
 }
 
+static struct write **bucket_of(struct staged *s, uint64_t seq)
+{
+	return &s->small[seq % STAGED_BUCKETS];
+}
+
+/* The small steps of that saga in this batch; NULL if there are none. */
+static struct write *small_steps(struct staged *s, uint64_t seq)
+{
+	struct write *w = *bucket_of(s, seq);
+
+	while (w != NULL && w->seq != seq)
+		w = w->steps.next;
+	return w;
+}
+
+static struct write *add_small_steps(struct staged *s, uint64_t seq)
+{
+	struct write *w = add_of(s, WRITE_STEPS, seq), **bucket = bucket_of(s, seq);
+
+	w->steps.next = *bucket;
+	*bucket = w;
+	return w;
+}
+
 void staged_step(struct staged *s, const struct record *r, size_t n)
 {
-	struct write_step *step = &add_of(s, WRITE_STEP, r->seq)->step;
+	struct steps_one one = {.n = n, .order = ++s->order};
+	struct write *w;
+	void *detail;
 
 	assert(r->saga != NULL && n < r->saga->n_steps);
-	step->n = n;
-	record_pack_step(&r->saga->steps[n], &step->detail, &step->detail_size);
+	record_pack_step(&r->saga->steps[n], &detail, &one.detail_size);
+	one.detail = detail;
+	if (one.detail_size > SMALL_STEP)
+		w = add_of(s, WRITE_STEPS, r->seq);
+	else if ((w = small_steps(s, r->seq)) == NULL)
+		w = add_small_steps(s, r->seq);
+	steps_add(&w->steps.list, &one);
+	free(detail);
 }
 
 void staged_event(struct staged *s, uint64_t seq, uint64_t n, uint64_t wall_us, const char *json)
 {
 	struct write_event *event = &add_of(s, WRITE_EVENT, seq)->event;
+	struct write *steps = small_steps(s, seq);
 
 	assert(n > 0 && n <= INT64_MAX);
 	event->n = n;
 	event->at_us = wall_us;
 	event->json = mem_dup(json);
+	/* Later rows are pushed out by newer ones, and would take the steps with them. */
+	if (n <= EVENTS_FIRST_KEPT && steps != NULL) {
+		event->steps = steps->steps.list;
+		steps->steps.list = (struct steps){0};
+	}
 }
 
 void staged_resource(struct staged *s, const struct resource_info *info)

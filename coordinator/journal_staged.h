@@ -7,12 +7,13 @@
 #define COORDINATOR_JOURNAL_STAGED_H
 
 #include "base/mailbox.h"
+#include "coordinator/journal_steps.h"
 #include "coordinator/ports.h"
 
 enum write_kind {
 	WRITE_PUT,
 	WRITE_END,
-	WRITE_STEP,
+	WRITE_STEPS,
 	WRITE_EVENT,
 	WRITE_RESOURCE,
 	WRITE_WORKFLOW,
@@ -34,16 +35,17 @@ struct write_row {
 	size_t detail_size;
 };
 
-struct write_step {
-	size_t n;
-	void *detail;
-	size_t detail_size;
-};
-
 struct write_event {
 	uint64_t n;
 	uint64_t at_us;
 	char *json;
+	struct steps steps; /* that were written in the same batch and are small; or none */
+};
+
+/* What an event has taken is none any more. */
+struct write_steps {
+	struct steps list;
+	struct write *next; /* in `small` */
 };
 
 struct write_resource {
@@ -67,21 +69,27 @@ struct write {
 	uint64_t seq; /* of the transaction; WRITE_PRUNE: the first that is kept */
 	union {
 		struct write_row row;
-		struct write_step step;
+		struct write_steps steps;
 		struct write_event event;
 		struct write_resource resource;
 		struct write_workflow workflow;
 	};
 };
 
+enum { STAGED_BUCKETS = 64 };
+
 struct staged {
 	struct mail mail; /* first: posted to the loop when it is durable */
 	uint64_t id;      /* 0: nobody waits for it */
 	struct write *first, **last;
 	struct staged *next; /* in the writer's queue */
+	uint64_t order;      /* of the last step that was written: it counts on */
+	/* Small steps that an event of theirs may still take, by their saga's seq. */
+	struct write *small[STAGED_BUCKETS];
 };
 
-struct staged *staged_new(void);
+/* `order`: that of the last step in the batch before, or the first that may be used less one. */
+struct staged *staged_new(uint64_t order);
 void staged_free(struct staged *s);
 
 /* Append one write; what is given is borrowed for the call. */

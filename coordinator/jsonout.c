@@ -108,15 +108,28 @@ void out_text(struct jsonbuf *b, const char *key, const char *text)
 		out_part(b, key, text, strlen(text));
 }
 
-void out_number(struct jsonbuf *b, const char *key, uint64_t n)
+static void put_number(struct jsonbuf *b, uint64_t n)
 {
 	char digits[20], *at = digits + sizeof digits;
 
 	do
 		*--at = (char)('0' + n % 10);
 	while ((n /= 10) > 0);
-	out_key(b, key);
 	jsonbuf_raw(b, at, (size_t)(digits + sizeof digits - at));
+}
+
+void out_number(struct jsonbuf *b, const char *key, uint64_t n)
+{
+	out_key(b, key);
+	put_number(b, n);
+}
+
+void out_item_number(struct jsonbuf *b, int64_t n)
+{
+	comma(b);
+	if (n < 0)
+		jsonbuf_raw(b, "-", 1);
+	put_number(b, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
 void out_time(struct jsonbuf *b, const char *key, uint64_t wall_us)

@@ -20,6 +20,7 @@ void out_key(struct jsonbuf *b, const char *key);
 
 /* JSON of ours, as the next item of a list. */
 void out_item(struct jsonbuf *b, const char *json);
+void out_item_number(struct jsonbuf *b, int64_t n);
 
 /* A whole field.  NULL: none.  A text need not be UTF-8 (a database may speak another
  * encoding, a long reason may have been cut): then each of its odd bytes becomes `?`. */

@@ -8,26 +8,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The declared operation; NULL with `err` filled.  `what` says whose it is. */
-static const struct operation_info *find(struct engine *e, const char *what, const char *resource,
-					 const char *operation, struct err *err)
+/* Says whose it is in front. */
+static enum rc whose(const struct plan_owner *who, struct err *err)
+{
+	return err_wrap(err, "%s %s%s", who->kind, who->name, who->part);
+}
+
+/* The declared operation; NULL with `err` filled. */
+static const struct operation_info *find(struct engine *e, const struct plan_owner *who,
+					 const char *resource, const char *operation,
+					 struct err *err)
 {
 	const struct resource *res = resource_find(e, resource);
 
 	if (res == NULL || !res->known) {
-		err_set(err, RC_REFUSED, "%s: unknown resource `%s`: no agent has ever declared it",
-			what, resource);
+		err_set(err, RC_REFUSED, "unknown resource `%s`: no agent has ever declared it",
+			resource);
+		whose(who, err);
 		return NULL;
 	}
 	for (size_t i = 0; i < res->info.n_operations; i++)
 		if (strcmp(res->info.operations[i].name, operation) == 0)
 			return &res->info.operations[i];
-	err_set(err, RC_REFUSED, "%s: resource %s has no operation `%s`", what, resource,
-		operation);
+	err_set(err, RC_REFUSED, "resource %s has no operation `%s`", resource, operation);
+	whose(who, err);
 	return NULL;
 }
 
-static enum rc check_names(const char *what, const char *resource, const struct operation_info *op,
+static enum rc check_names(const char *resource, const struct operation_info *op,
 			   const json_t *args, struct err *err)
 {
 	const char *key;
@@ -36,8 +44,8 @@ static enum rc check_names(const char *what, const char *resource, const struct 
 	for (size_t i = 0; i < op->n_args; i++)
 		if (json_object_get(args, op->args[i]) == NULL)
 			return err_set(err, RC_REFUSED,
-				       "%s: operation %s of resource %s needs the argument `%s`",
-				       what, op->name, resource, op->args[i]);
+				       "operation %s of resource %s needs the argument `%s`",
+				       op->name, resource, op->args[i]);
 	json_object_foreach((json_t *)args, key, value)
 	{
 		size_t i = 0;
@@ -46,50 +54,51 @@ static enum rc check_names(const char *what, const char *resource, const struct 
 			i++;
 		if (i == op->n_args)
 			return err_set(err, RC_REFUSED,
-				       "%s: operation %s of resource %s has no argument `%s`", what,
-				       op->name, resource, key);
+				       "operation %s of resource %s has no argument `%s`", op->name,
+				       resource, key);
 	}
 	return RC_OK;
 }
 
-enum rc plan_check_args(struct engine *e, const char *what, const char *resource,
+enum rc plan_check_args(struct engine *e, const struct plan_owner *who, const char *resource,
 			const char *operation, const char *text, bool declared, struct err *err)
 {
-	const struct operation_info *op = find(e, what, resource, operation, err);
+	const struct operation_info *op = find(e, who, resource, operation, err);
 	json_t *args;
 	enum rc rc;
 
 	if (op == NULL)
 		return declared ? err->code : RC_OK;
+	if (op->n_args == 0 && strcmp(text, "{}") == 0)
+		return RC_OK;
 	args = json_loads(text, 0, NULL);
-	rc = check_names(what, resource, op, args, err);
+	rc = check_names(resource, op, args, err);
 	json_decref(args);
-	return rc;
+	return rc == RC_OK ? rc : whose(who, err);
 }
 
-static enum rc check_serves(struct engine *e, const char *what, const char *resource, bool group,
-			    struct err *err)
+static enum rc check_serves(struct engine *e, const struct plan_owner *who, const char *resource,
+			    bool group, struct err *err)
 {
 	const struct resource *res = resource_find(e, resource);
 
 	if (group ? res->info.groups : res->info.calls)
 		return RC_OK;
-	return err_set(err, RC_REFUSED, "%s: resource %s (%s) %s", what, resource,
-		       res->info.adapter,
-		       group ? "takes part in no atomic group" : "serves no calls of sagas");
+	err_set(err, RC_REFUSED, "resource %s (%s) %s", resource, res->info.adapter,
+		group ? "takes part in no atomic group" : "serves no calls of sagas");
+	return whose(who, err);
 }
 
 enum rc plan_check(struct engine *e, const struct plan *plan, bool declared, struct err *err)
 {
 	for (size_t i = 0; i < plan->n_branches; i++) {
 		const struct plan_branch *b = &plan->branches[i];
-		char what[NAME_MAX_LEN + 10];
+		const struct plan_owner who = {"branch", b->name, ""};
 		enum rc rc;
 
-		snprintf(what, sizeof what, "branch %s", b->name);
-		rc = plan_check_args(e, what, b->resource, b->operation, b->args, declared, err);
+		rc = plan_check_args(e, &who, b->resource, b->operation, b->args, declared, err);
 		if (rc == RC_OK && declared)
-			rc = check_serves(e, what, b->resource, true, err);
+			rc = check_serves(e, &who, b->resource, true, err);
 		if (rc != RC_OK)
 			return rc;
 	}
@@ -101,16 +110,16 @@ static enum rc check_work(struct engine *e, const char *step, const struct work 
 {
 	const size_t n = work->kind == WORK_ATOMIC ? work->n_branches : work->kind == WORK_CALL;
 	const bool group = work->kind == WORK_ATOMIC;
-	char what[NAME_MAX_LEN + 10];
 
 	for (size_t i = 0; i < n; i++) {
 		const char *resource = group ? work->branches[i].resource : work->resource;
 		const char *op = group ? work->branches[i].operation : work->operation;
 
-		snprintf(what, sizeof what, "%s %s", group ? "branch" : "step",
-			 group ? work->branches[i].name : step);
-		if (find(e, what, resource, op, err) == NULL ||
-		    check_serves(e, what, resource, group, err) != RC_OK)
+		const struct plan_owner who = {group ? "branch" : "step",
+					       group ? work->branches[i].name : step, ""};
+
+		if (find(e, &who, resource, op, err) == NULL ||
+		    check_serves(e, &who, resource, group, err) != RC_OK)
 			return err->code;
 	}
 	return RC_OK;

@@ -83,8 +83,8 @@ struct record {
 	struct record_branch *branches; /* of a plain transaction */
 	size_t n_branches;
 
-	/* A saga; NULL: a plain transaction.  Its steps are rows of their own in the
-	 * journal, written as they change (journal_port.put_step). */
+	/* A saga; NULL: a plain transaction.  How far its steps are is not in its row of the
+	 * journal, but written as they change (journal_port.put_step). */
 	struct saga *saga;
 	uint32_t version;     /* of the published workflow; 0: the definition came along */
 	char *definition;     /* its text if it came along and is a saga's; or NULL */

@@ -43,7 +43,7 @@ void memory_journal_crash(struct memory_journal *m)
 		staged_free(s);
 	}
 	staged_free(m->open);
-	m->open = staged_new();
+	m->open = staged_new(tables_start(m->tables));
 	m->committed = m->synced = 0;
 }
 
@@ -129,6 +129,7 @@ static void port_commit(void *self, uint64_t batch)
 {
 	struct memory_journal *m = self;
 	struct staged **end = &m->flying;
+	const uint64_t order = m->open->order;
 
 	assert(batch == m->committed + 1);
 	m->committed = batch;
@@ -136,7 +137,7 @@ static void port_commit(void *self, uint64_t batch)
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = m->open;
-	m->open = staged_new();
+	m->open = staged_new(order);
 }
 
 static enum rc port_find(void *self, const char *gid, struct record **out, struct err *err)
@@ -196,8 +197,8 @@ struct memory_journal *memory_journal_new(void)
 {
 	struct memory_journal *m = mem_new(1, sizeof *m);
 
-	m->open = staged_new();
 	m->tables = tables_new();
+	m->open = staged_new(tables_start(m->tables));
 	return m;
 }
 
@@ -205,8 +206,8 @@ struct memory_journal *memory_journal_beside(const struct memory_journal *owner)
 {
 	struct memory_journal *m = mem_new(1, sizeof *m);
 
-	m->open = staged_new();
 	m->tables = owner->tables;
+	m->open = staged_new(tables_start(m->tables));
 	m->beside = true;
 	return m;
 }

@@ -9,6 +9,7 @@
 
 struct step_row {
 	size_t n;
+	uint64_t order;
 	void *detail;
 	size_t size;
 	struct step_row *next;
@@ -40,7 +41,13 @@ struct memory_tables {
 	struct row *by_gid, *by_seq;
 	struct history *histories;
 	struct version *versions;
+	uint64_t starts;
 };
+
+uint64_t tables_start(struct memory_tables *m)
+{
+	return ++m->starts << 40;
+}
 
 /* ---- carrying out ---- */
 
@@ -103,24 +110,38 @@ static void apply_end(struct memory_tables *m, const struct write *w)
 	row_changed(row);
 }
 
-static void apply_step(struct memory_tables *m, struct write *w)
+static void apply_step(struct row *row, const struct steps_one *one)
 {
-	struct row *row = row_of(m, w->seq);
 	struct step_row *step;
 
-	assert(row != NULL);
-	for (step = row->steps; step != NULL && step->n != w->step.n; step = step->next)
+	for (step = row->steps; step != NULL && step->n != one->n; step = step->next)
 		;
 	if (step == NULL) {
 		step = mem_new(1, sizeof *step);
-		step->n = w->step.n;
+		step->n = one->n;
 		step->next = row->steps;
 		row->steps = step;
 	}
+	if (one->order < step->order)
+		return;
 	free(step->detail);
-	step->detail = w->step.detail;
-	step->size = w->step.detail_size;
-	w->step.detail = NULL;
+	step->order = one->order;
+	step->detail = mem_dup_bytes(one->detail, one->detail_size);
+	step->size = one->detail_size;
+}
+
+static void apply_steps(struct memory_tables *m, uint64_t seq, const struct steps *steps)
+{
+	const unsigned char *at = steps->bytes, *end = at + steps->size;
+	struct row *row = row_of(m, seq);
+	struct steps_one one;
+
+	if (at == end)
+		return;
+	assert(row != NULL);
+	while (steps_next(&at, end, &one))
+		apply_step(row, &one);
+	assert(at == end);
 	row_changed(row);
 }
 
@@ -146,7 +167,9 @@ static void apply_event(struct memory_tables *m, struct write *w)
 		h->room = h->room > 0 ? 2 * h->room : 16;
 		h->lines = mem_grow(h->lines, h->room, sizeof *h->lines);
 	}
+	apply_steps(m, w->seq, &w->event.steps);
 	h->lines[h->n++] = w->event;
+	h->lines[h->n - 1].steps = (struct steps){0};
 	w->event.json = NULL;
 	if (h->n > EVENTS_KEPT)
 		forget_line(h, EVENTS_FIRST_KEPT);
@@ -238,7 +261,7 @@ void tables_apply(struct memory_tables *m, struct write *w)
 	switch (w->kind) {
 	case WRITE_PUT: apply_put(m, w); break;
 	case WRITE_END: apply_end(m, w); break;
-	case WRITE_STEP: apply_step(m, w); break;
+	case WRITE_STEPS: apply_steps(m, w->seq, &w->steps.list); break;
 	case WRITE_EVENT: apply_event(m, w); break;
 	case WRITE_WORKFLOW: apply_workflow(m, w); break;
 	case WRITE_ACTIVATE: apply_activate(m, w->workflow.name, w->workflow.version); break;

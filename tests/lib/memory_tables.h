@@ -10,6 +10,10 @@ struct memory_tables;
 struct memory_tables *tables_new(void);
 void tables_free(struct memory_tables *m);
 
+/* What a coordinator that starts on them gives to staged_new: its steps are newer than those of
+ * all before it. */
+uint64_t tables_start(struct memory_tables *m);
+
 /* Carries out one write; may take texts out of it. */
 void tables_apply(struct memory_tables *m, struct write *w);
 

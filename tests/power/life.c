@@ -422,7 +422,7 @@ void life_base(const char *dir, uint64_t *state)
 	case 1: in_child(old_and_killed, dir, NULL); break;
 	case 2:
 		in_child(ours, dir, NULL);
-		jf_foreign_sql(&f, "PRAGMA user_version=1003");
+		jf_foreign_sql(&f, "PRAGMA user_version=1004");
 		break;
 	default: break;
 	}

@@ -363,8 +363,8 @@ START_TEST(journal_of_the_future_is_refused)
 	char *dir = damage_put(&d->closed, NULL);
 
 	jf_init_on(&f, dir);
-	jf_foreign_sql(&f, "PRAGMA user_version=4");
-	jf_refused(&f, RC_CONFLICT, "schema version 4");
+	jf_foreign_sql(&f, "PRAGMA user_version=5");
+	jf_refused(&f, RC_CONFLICT, "schema version 5");
 	jf_refused(&f, RC_CONFLICT, "use that version or a later one");
 	jf_fini(&f);
 	free(dir);
@@ -384,7 +384,7 @@ START_TEST(journal_that_another_program_wrote_to_is_taken_over_when_told_to)
 	jf_init_on(&f, dir);
 	jf_foreign_sql(&f, "PRAGMA wal_checkpoint(TRUNCATE)");
 	jf_refused(&f, RC_INVALID, "damaged");
-	jf_foreign_sql(&f, "PRAGMA user_version=1003");
+	jf_foreign_sql(&f, "PRAGMA user_version=1004");
 	said = damage_ask(dir, &err);
 	ck_assert_msg(said != NULL, "%s", err.text);
 	ck_assert_str_eq(said, d->said[DAMAGE_BATCHES]);

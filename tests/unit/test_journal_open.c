@@ -120,7 +120,7 @@ START_TEST(journal_of_a_newer_program_is_refused_and_left_alone)
 	jf_close(&f);
 	jf_sql(&f, "PRAGMA user_version=99");
 	jf_refused(&f, RC_CONFLICT, "schema version 99");
-	jf_sql(&f, "PRAGMA user_version=3");
+	jf_sql(&f, "PRAGMA user_version=4");
 	jf_open(&f);
 	ck_assert_uint_eq(journal_epoch(f.j), 2);
 }

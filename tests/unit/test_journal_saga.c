@@ -288,10 +288,11 @@ END_TEST
 START_TEST(damaged_steps_are_refused_at_replay_and_when_looked_for)
 {
 	static const char *const damage[] = {
-		"INSERT OR REPLACE INTO step VALUES(30 * 1024, x'ff')",
-		"INSERT OR REPLACE INTO step VALUES(30 * 1024, x'0863')", /* state 99 */
-		"DELETE FROM step; INSERT INTO step VALUES(30 * 1024 + 2, x'0801')",
-		"DELETE FROM step; INSERT INTO step VALUES(30 * 1024 + 1023, x'0801')",
+		"INSERT OR REPLACE INTO step(key, detail) VALUES(30 * 1024, x'ff')",
+		"INSERT OR REPLACE INTO step(key, detail) VALUES(30 * 1024, x'0863')", /* state 99
+											*/
+		"DELETE FROM step; INSERT INTO step(key, detail) VALUES(30 * 1024 + 2, x'0801')",
+		"DELETE FROM step; INSERT INTO step(key, detail) VALUES(30 * 1024 + 1023, x'0801')",
 		"UPDATE txn SET state = 4",
 	};
 	struct record *r = jf_saga("s", 30, SAGA_RUNNING, 2), *c;

@@ -175,7 +175,7 @@ START_TEST(backup_of_a_running_journal_is_taken_over)
 	jf_commit(&f);
 	jf_fini(&f);
 	jf_refused(&copy, RC_INVALID, "Taking a journal over");
-	jf_foreign_sql(&copy, "PRAGMA user_version=1003");
+	jf_foreign_sql(&copy, "PRAGMA user_version=1004");
 	holds_all(&copy);
 	ck_assert_int_eq(jf_count(&copy, "PRAGMA user_version"), JOURNAL_VERSION);
 	jf_open(&copy);
