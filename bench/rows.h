@@ -1,0 +1,26 @@
+/* rows.h - transactions as the engine would write them: two branches, at bank-a and bank-b.
+ *
+ * Such a transaction is two writes in its life: the whole row when it is decided, and
+ * later, that it ended.
+ * Thread: the program's only one. */
+#ifndef BENCH_ROWS_H
+#define BENCH_ROWS_H
+
+#include "coordinator/record.h"
+
+/* So many records, decided to commit; none has a gid or a seq yet. */
+struct rows {
+	struct record *of;
+	size_t n;
+	uint64_t last_seq;
+};
+
+/* `first_seq`: in wall µs; those of the rows come after it. */
+void rows_init(struct rows *rows, size_t n, uint64_t first_seq);
+/* Makes other transactions of them, just decided: a new gid and seq each. */
+void rows_renew(struct rows *rows);
+/* The decided ones are over. */
+void rows_end(struct rows *rows);
+void rows_fini(struct rows *rows);
+
+#endif
