@@ -34,18 +34,27 @@ static sqlite3_stmt *prepare(struct plain *p, const char *sql)
 
 struct plain *plain_open(const char *path)
 {
-	struct plain *p = mem_new(1, sizeof *p);
+	struct plain only = {0};
 	struct err err;
 
-	check(p, sqlite3_open_v2(path, &p->db,
-				 SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-				 NULL) == SQLITE_OK);
-	exec(p, "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-		"PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=67108864;"
-		"PRAGMA cache_size=-32768; PRAGMA cache_spill=OFF; PRAGMA secure_delete=OFF;"
-		"PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0");
-	if (schema_update(p->db, 0, &err) != RC_OK)
+	check(&only,
+	      sqlite3_open_v2(path, &only.db,
+			      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+			      NULL) == SQLITE_OK);
+	exec(&only, "PRAGMA page_size=4096; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+		    "PRAGMA wal_autocheckpoint=1000; PRAGMA journal_size_limit=67108864;"
+		    "PRAGMA cache_size=-32768; PRAGMA cache_spill=OFF; PRAGMA secure_delete=OFF;"
+		    "PRAGMA temp_store=MEMORY; PRAGMA mmap_size=0");
+	if (schema_update(only.db, 0, &err) != RC_OK)
 		bench_die("%s", err.text);
+	return plain_on(only.db);
+}
+
+struct plain *plain_on(sqlite3 *db)
+{
+	struct plain *p = mem_new(1, sizeof *p);
+
+	p->db = db;
 	p->begin = prepare(p, "BEGIN IMMEDIATE");
 	p->commit = prepare(p, "COMMIT");
 	p->put = prepare(p,
@@ -53,11 +62,6 @@ struct plain *plain_open(const char *path)
 			 " hash, detail, parent) VALUES(?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7, ?8, 0)");
 	p->end = prepare(p, "UPDATE txn SET state = ?2, finished_us = ?3 WHERE seq = ?1");
 	return p;
-}
-
-sqlite3 *plain_db(struct plain *p)
-{
-	return p->db;
 }
 
 static void run(struct plain *p, sqlite3_stmt *stmt)

@@ -15,7 +15,8 @@ struct plain;
 
 /* Makes the file `path`. */
 struct plain *plain_open(const char *path);
-sqlite3 *plain_db(struct plain *p);
+/* On a connection to a journal's file, which it takes; with the settings that it has. */
+struct plain *plain_on(sqlite3 *db);
 
 /* One transaction each, from plain_begin to plain_commit, which returns when it is durable. */
 void plain_begin(struct plain *p);

@@ -35,6 +35,7 @@ void rows_init(struct rows *rows, size_t n, uint64_t first_seq)
 	rows->of = mem_new(n, sizeof *rows->of);
 	rows->n = n;
 	rows->last_seq = first_seq;
+	rows->apart_us = 1;
 	for (size_t i = 0; i < n; i++)
 		fill(&rows->of[i], i);
 }
@@ -44,7 +45,7 @@ void rows_renew(struct rows *rows)
 	for (size_t i = 0; i < rows->n; i++) {
 		struct record *r = &rows->of[i];
 
-		r->seq = ++rows->last_seq;
+		r->seq = rows->last_seq += rows->apart_us;
 		id_make_gid(r->seq, r->gid);
 		r->state = TXN_COMMITTING;
 		r->finished_us = 0;

@@ -13,6 +13,7 @@ struct rows {
 	struct record *of;
 	size_t n;
 	uint64_t last_seq;
+	uint64_t apart_us; /* from one seq to the next */
 };
 
 /* `first_seq`: in wall µs; those of the rows come after it. */
