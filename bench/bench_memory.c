@@ -32,12 +32,14 @@ struct size {
 
 static struct size look(struct inproc *p)
 {
-	const struct mallinfo2 info = mallinfo2();
-	struct size s = {.allocated = (double)(info.uordblks + info.hblkhd)};
+	struct mallinfo2 info;
+	struct size s;
 	long pages = 0;
 	FILE *f;
 
 	inproc_idle(p, QUIET_MS);
+	info = mallinfo2();
+	s.allocated = (double)(info.uordblks + info.hblkhd);
 	f = fopen("/proc/self/statm", "re");
 	if (f == NULL || fscanf(f, "%*d %ld", &pages) != 1)
 		bench_die("/proc/self/statm cannot be read");

@@ -2,6 +2,7 @@
 #include "bench/rows.h"
 
 #include "base/mem.h"
+#include "base/word.h"
 
 #include <string.h>
 
@@ -9,10 +10,10 @@ static struct record_branch branch(const char *name, const char *bank, const cha
 				   const char *agent)
 {
 	return (struct record_branch){
-		.name = mem_dup(name),
-		.resource = mem_dup(bank),
-		.operation = mem_dup(operation),
-		.agent = mem_dup(agent),
+		.name = word_hold(name),
+		.resource = word_hold(bank),
+		.operation = word_hold(operation),
+		.agent = word_hold(agent),
 		.state = BR_COMMITTING,
 	};
 }

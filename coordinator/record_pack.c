@@ -7,6 +7,7 @@
  * absent text is an empty one: none of ours is ever empty and there (JSON is not,
  * names are not). */
 #include "base/mem.h"
+#include "base/word.h"
 #include "coordinator/record.h"
 #include "coordinator/record.pb-c.h"
 
@@ -22,9 +23,9 @@ typedef Settle__Record__Progress progress_msg;
 /* ---- packing ---- */
 
 /* protobuf-c wants char * even for what it only reads. */
-static char *text_of(char *s)
+static char *text_of(const char *s)
 {
-	return s != NULL ? s : (char *)protobuf_c_empty_string;
+	return s != NULL ? (char *)s : (char *)protobuf_c_empty_string;
 }
 
 static void fill_branch(branch_msg *m, const struct record_branch *b)
@@ -148,13 +149,13 @@ static enum rc read_branch(struct record_branch *b, const branch_msg *m, struct 
 	if (m->state == 0 || m->state >= BR_STATES)
 		return err_set(err, RC_INVALID, "branch %s: no such state: %u", m->name,
 			       (unsigned)m->state);
-	b->name = mem_dup(m->name);
-	b->resource = mem_dup(m->resource);
-	b->operation = mem_dup(m->operation);
+	b->name = word_hold(m->name);
+	b->resource = word_hold(m->resource);
+	b->operation = word_hold(m->operation);
+	b->agent = m->agent[0] != '\0' ? word_hold(m->agent) : NULL;
 	b->args = kept(m->args);
 	b->output = kept(m->output);
 	b->reason = kept(m->reason);
-	b->agent = kept(m->agent);
 	b->state = (enum branch_state)m->state;
 	b->read_only = m->read_only;
 	return RC_OK;

@@ -1,5 +1,6 @@
 /* test_record.c - records: made from plans, packed and unpacked. */
 #include "base/mem.h"
+#include "base/word.h"
 #include "coordinator/record.h"
 #include "tests/lib/harness.h"
 
@@ -18,9 +19,9 @@ static struct plan a_plan(size_t n)
 	plan.branches = mem_new(n, sizeof *plan.branches);
 	for (size_t i = 0; i < n; i++)
 		plan.branches[i] = (struct plan_branch){
-			.name = mem_printf("pay.b%zu", i),
-			.resource = mem_dup(i % 2 == 0 ? "bank-a" : "bank-b"),
-			.operation = mem_dup("debit"),
+			.name = word_printf("pay.b%zu", i),
+			.resource = word_hold(i % 2 == 0 ? "bank-a" : "bank-b"),
+			.operation = word_hold("debit"),
 			.args = mem_dup("{\"id\":1,\"who\":\"Zoë 猫\"}"),
 			.read_only = i == 1,
 		};
@@ -76,7 +77,7 @@ START_TEST(detail_survives_packing)
 	free(r->branches[0].args);
 	r->branches[0].args = NULL;
 	r->branches[0].output = mem_dup("[{\"balance\":93}]");
-	r->branches[0].agent = mem_dup("agent-a");
+	r->branches[0].agent = word_hold("agent-a");
 	r->branches[0].state = BR_COMMITTING;
 	r->branches[2].reason = mem_dup("strange\xff bytes");
 	r->branches[2].state = BR_HAZARD;
