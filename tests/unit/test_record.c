@@ -2,6 +2,7 @@
 #include "base/mem.h"
 #include "base/word.h"
 #include "coordinator/record.h"
+#include "coordinator/record.pb-c.h"
 #include "tests/lib/harness.h"
 
 #include <stdlib.h>
@@ -28,6 +29,21 @@ static struct plan a_plan(size_t n)
 	return plan;
 }
 
+/* The encoding is the one that record.proto asks for, byte by byte. */
+static void encoded_as(const ProtobufCMessageDescriptor *message, const void *bytes, size_t size)
+{
+	ProtobufCMessage *m = protobuf_c_message_unpack(message, NULL, size, bytes);
+	unsigned char *again;
+
+	ck_assert_ptr_nonnull(m);
+	ck_assert_uint_eq(protobuf_c_message_get_packed_size(m), size);
+	again = mem_new(size, 1);
+	protobuf_c_message_pack(m, again);
+	ck_assert_mem_eq(bytes, again, size);
+	free(again);
+	protobuf_c_message_free_unpacked(m, NULL);
+}
+
 /* What the journal does: the columns by themselves, the rest packed. */
 static struct record *reloaded(const struct record *r)
 {
@@ -39,6 +55,7 @@ static struct record *reloaded(const struct record *r)
 	memcpy(c->gid, r->gid, sizeof c->gid);
 	c->state = r->state;
 	record_pack(r, &bytes, &size);
+	encoded_as(&settle__record__detail__descriptor, bytes, size);
 	ck_assert_msg(record_unpack(c, bytes, size, &err) == RC_OK, "%s", err.text);
 	free(bytes);
 	return c;
@@ -268,6 +285,7 @@ START_TEST(step_survives_packing)
 
 	to->name = mem_dup("s0");
 	record_pack_step(&from, &bytes, &size);
+	encoded_as(&settle__record__progress__descriptor, bytes, size);
 	ck_assert_int_eq(record_unpack_step(to, bytes, size, &err), RC_OK);
 	free(bytes);
 	ck_assert(to->state == STEP_STUCK && to->maybe && to->undo);
