@@ -73,6 +73,8 @@ static void insert(struct plain *p, struct rows *rows, uint64_t n, bool finished
 	free(detail);
 }
 
+static bool own_gids;
+
 static void fill(sqlite3 *db, uint64_t n, bool finished)
 {
 	const uint64_t now = clock_wall_us() - age_us;
@@ -81,6 +83,7 @@ static void fill(sqlite3 *db, uint64_t n, bool finished)
 
 	rows_init(&rows, CHUNK, finished ? now - n * APART_US : now);
 	rows.apart_us = APART_US;
+	rows.own_gids = own_gids;
 	for (uint64_t done = 0; done < n; done += CHUNK)
 		insert(p, &rows, n - done, finished);
 	rows_fini(&rows);
@@ -116,6 +119,7 @@ int main(int argc, char **argv)
 		{"data", required_argument, NULL, 'd'},
 		{"finished", required_argument, NULL, 'f'},
 		{"unfinished", required_argument, NULL, 'u'},
+		{"own-gids", no_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	const uint64_t began = clock_mono_us();
@@ -128,12 +132,14 @@ int main(int argc, char **argv)
 		switch (o) {
 		case 'd': data = optarg; break;
 		case 'f': finished = bench_number(optarg, 0, 100000000); break;
+		case 'o': own_gids = true; break;
 		case 'u': unfinished = bench_number(optarg, 0, 1000000); break;
 		default: data = NULL; optind = argc;
 		}
 	}
 	if (data == NULL || optind < argc) {
-		fputs("usage: bench_fill --data DIR [--finished N] [--unfinished N]\n", stderr);
+		fputs("usage: bench_fill --data DIR [--finished N] [--unfinished N] [--own-gids]\n",
+		      stderr);
 		exit(2);
 	}
 	log_set_level(LOG_WARN);

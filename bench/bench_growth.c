@@ -18,6 +18,7 @@
 static struct {
 	const char *empty, *full, *name;
 	int rounds, window_ms, clients;
+	bool own_gids;
 } options = {.name = "growth", .rounds = 9, .window_ms = 1000, .clients = 64};
 
 static const char transfer[] = "workflow: transfer\n"
@@ -76,6 +77,7 @@ int main(int argc, char **argv)
 		{"window-ms", required_argument, NULL, 'w'},
 		{"clients", required_argument, NULL, 'c'},
 		{"name", required_argument, NULL, 'n'},
+		{"own-gids", no_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	struct inproc *full, *empty;
@@ -90,13 +92,14 @@ int main(int argc, char **argv)
 		case 'r': options.rounds = bench_number(optarg, 1, PAIRS_MAX); break;
 		case 'w': options.window_ms = bench_number(optarg, 1, 60000); break;
 		case 'c': options.clients = bench_number(optarg, 1, 10000); break;
+		case 'o': options.own_gids = true; break;
 		case 'n': options.name = optarg; break;
 		default: options.empty = NULL; optind = argc;
 		}
 	}
 	if (options.empty == NULL || options.full == NULL || optind < argc) {
 		fputs("usage: bench_growth --empty DIR --full DIR [--rounds 9]\n"
-		      "       [--window-ms 1000] [--clients 64] [--name growth]\n",
+		      "       [--window-ms 1000] [--clients 64] [--name growth] [--own-gids]\n",
 		      stderr);
 		exit(2);
 	}
@@ -104,6 +107,10 @@ int main(int argc, char **argv)
 	cpu_add(&cpu, "engine", getpid());
 	full = inproc_open(options.full, "transfer", transfer);
 	empty = inproc_open(options.empty, "transfer", transfer);
+	if (options.own_gids) {
+		inproc_own_gids(full);
+		inproc_own_gids(empty);
+	}
 	for (int round = 1; round <= options.rounds; round++)
 		one_round(full, empty, &cpu, round, &rates, &cpus);
 	inproc_close(full);

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "bench/rows.h"
 #include "coordinator/engine.h"
 #include "coordinator/journal.h"
 
@@ -46,6 +47,7 @@ struct inproc {
 	struct run *run;
 	struct client *clients;
 
+	bool own_gids;
 	const char *silent; /* the branch whose commands are not answered; NULL: none */
 	size_t accepted, unanswered;
 };
@@ -189,14 +191,14 @@ static void submit(struct inproc *p, uint64_t client, enum wait_for wait)
 	char gid[GID_MAX + 1];
 	const struct submit s = {
 		.gid = gid,
-		.fresh_gid = true,
+		.fresh_gid = !p->own_gids,
 		.hash = hash,
 		.workflow = p->workflow,
 		.wait = wait,
 		.wait_ms = 60 * 1000,
 	};
 
-	id_make_gid(clock_wall_us(), gid);
+	rows_gid(clock_wall_us(), p->own_gids, gid);
 	engine_submit(p->engine, client, &s);
 }
 
@@ -268,6 +270,11 @@ void inproc_run(struct inproc *p, struct run *run)
 	run_finish(run);
 	free(p->clients);
 	p->clients = NULL;
+}
+
+void inproc_own_gids(struct inproc *p)
+{
+	p->own_gids = true;
 }
 
 void inproc_pile_up(struct inproc *p, size_t n, const char *silent)

@@ -15,6 +15,8 @@ struct inproc;
  * `text`, whose name is `name` and whose calls or branches all go to operation `step` of
  * resource `nothing`. */
 struct inproc *inproc_open(const char *dir, const char *name, const char *text);
+/* From now on clients give gids of their own, in no order. */
+void inproc_own_gids(struct inproc *p);
 void inproc_run(struct inproc *p, struct run *run);
 /* Submits `n` transactions with `wait: accepted` that do not end, since the commands of the
  * branch `silent` are not answered from now on; returns when that is all that they wait for. */

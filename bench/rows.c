@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "base/word.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct record_branch branch(const char *name, const char *bank, const char *operation,
@@ -41,13 +43,24 @@ void rows_init(struct rows *rows, size_t n, uint64_t first_seq)
 		fill(&rows->of[i], i);
 }
 
+void rows_gid(uint64_t seq, bool own, char out[GID_MAX + 1])
+{
+	char made[GID_MAX + 1];
+
+	id_make_gid(seq, made);
+	if (own) /* without the time in front */
+		snprintf(out, GID_MAX + 1, "%s-mine", strchr(made, '-') + 1);
+	else
+		memcpy(out, made, sizeof made);
+}
+
 void rows_renew(struct rows *rows)
 {
 	for (size_t i = 0; i < rows->n; i++) {
 		struct record *r = &rows->of[i];
 
 		r->seq = rows->last_seq += rows->apart_us;
-		id_make_gid(r->seq, r->gid);
+		rows_gid(r->seq, rows->own_gids, r->gid);
 		r->state = TXN_COMMITTING;
 		r->finished_us = 0;
 	}
