@@ -44,7 +44,7 @@ REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-2pc bench-saga asan tsan layers docs lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-2pc bench-saga bench-journal bench-growth bench-startup bench-memory asan tsan layers docs lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -102,6 +102,18 @@ bench-2pc: deps ## two-phase commit against a hand-written loop, interleaved rou
 bench-saga: deps ## sagas a second of three empty steps, in process and over one agent
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 	@bench/bench-saga.sh $(B)
+bench-journal: deps ## the journal against SQLite alone, the same rows in the same batches
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BENCH)
+	@bench/bench-journal.sh $(B)
+bench-growth: deps ## a journal of ten million transactions: load, then start-up (FILL=1000000: of so many)
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/settled $(BENCH)
+	@bench/bench-growth.sh $(B)
+bench-startup: deps ## start-up on that journal alone
+	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/settled $(BENCH)
+	@ONLY=startup bench/bench-growth.sh $(B)
+bench-memory: deps ## what a transaction in flight takes of memory
+	@$(MAKE) --no-print-directory -j$$(nproc) $(BENCH)
+	@bench/bench-memory.sh $(B)
 asan:          ## the suite under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory test B=build/asan SAN=address,undefined OPT='-O1 -g'
 tsan:          ## the suite under ThreadSanitizer

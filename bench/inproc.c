@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "bench/rows.h"
 #include "coordinator/engine.h"
 #include "coordinator/journal.h"
 
@@ -12,13 +13,14 @@
 #include <string.h>
 #include <uv.h>
 
-enum { POLLS = 4, PIPE = 1, WINDOW = 100000 };
+enum { POLLS = 4, PIPE = 1, WINDOW = 1000000, ACCEPTED_A_TURN = 256, TURN_MS = 1000 };
 
 /* What an agent would remember of a command until it answers. */
 struct done {
 	char gid[GID_MAX + 1];
 	char step[NAME_MAX_LEN + 1];
-	enum command_kind call;
+	enum command_kind kind;
+	uint64_t epoch;
 	uint32_t attempt;
 };
 
@@ -44,6 +46,10 @@ struct inproc {
 
 	struct run *run;
 	struct client *clients;
+
+	bool own_gids;
+	const char *silent; /* the branch whose commands are not answered; NULL: none */
+	size_t accepted, unanswered;
 };
 
 static void touch(struct inproc *p)
@@ -68,12 +74,18 @@ static void on_reply(void *self, uint64_t poll, const struct reply *reply)
 	}
 	for (size_t i = 0; i < reply->n_commands; i++) {
 		const struct command *c = &reply->commands[i];
-		struct done *d = &p->done[p->n_done++];
+		struct done *d = &p->done[p->n_done];
 
+		if (p->silent != NULL && strcmp(c->id.branch, p->silent) == 0) {
+			p->unanswered++;
+			continue;
+		}
 		memcpy(d->gid, c->id.gid, strlen(c->id.gid) + 1);
 		memcpy(d->step, c->id.branch, strlen(c->id.branch) + 1);
-		d->call = c->kind;
+		d->kind = c->kind;
+		d->epoch = c->id.epoch;
 		d->attempt = c->attempt;
+		p->n_done++;
 	}
 }
 
@@ -105,6 +117,7 @@ static void say_hello(struct inproc *p)
 		.ready = true,
 		.problem = "",
 		.calls = true,
+		.groups = true,
 		.operations = &step,
 		.n_operations = 1,
 	};
@@ -112,23 +125,33 @@ static void say_hello(struct inproc *p)
 	hand_poll(p, &nothing, 0);
 }
 
+static struct result result_of(const struct done *d)
+{
+	static const enum result_kind kinds[] = {
+		[COMMAND_NONE] = RESULT_NONE,        [COMMAND_PREPARE] = RESULT_PREPARED,
+		[COMMAND_COMMIT] = RESULT_COMMITTED, [COMMAND_ROLLBACK] = RESULT_ROLLED_BACK,
+		[COMMAND_ONCE] = RESULT_COMMITTED,   [COMMAND_SETTLE_ONCE] = RESULT_COMMITTED,
+		[COMMAND_DO] = RESULT_DONE,          [COMMAND_UNDO] = RESULT_DONE,
+	};
+	const bool call = command_is_call(d->kind);
+
+	return (struct result){
+		.id = {"nothing", d->gid, d->epoch, d->step},
+		.kind = kinds[d->kind],
+		.output = {call ? "{}" : NULL, call ? 2 : 0},
+		.reason = "",
+		.call = call ? d->kind : COMMAND_NONE,
+		.attempt = d->attempt,
+	};
+}
+
 /* All that was done since the last turn, in one poll. */
 static void answer_calls(struct inproc *p)
 {
 	const size_t n = p->n_done;
 
-	for (size_t i = 0; i < n; i++) {
-		const struct done *d = &p->done[i];
-
-		p->results[i] = (struct result){
-			.id = {"nothing", d->gid, journal_epoch(p->journal), d->step},
-			.kind = RESULT_DONE,
-			.output = {"{}", 2},
-			.reason = "",
-			.call = d->call,
-			.attempt = d->attempt,
-		};
-	}
+	for (size_t i = 0; i < n; i++)
+		p->results[i] = result_of(&p->done[i]);
 	/* Replies come in engine_turn only, as there are never more than POLLS polls: what
 	 * is handed over now stays as it is. */
 	if (n > 0)
@@ -145,9 +168,13 @@ static void on_answer(void *self, uint64_t id, enum answer_code code, char *json
 	struct inproc *p = self;
 	struct client *c;
 
-	if (id == 0) { /* the publishing */
-		if (code != ANSWER_FINISHED)
+	if (id == 0) { /* the publishing; OK: it was published before */
+		if (code != ANSWER_FINISHED && code != ANSWER_OK)
 			bench_die("the workflow is not taken: %s", text);
+	} else if (p->clients == NULL) {
+		if (code != ANSWER_UNFINISHED)
+			bench_die("not accepted: %d %s", (int)code, json != NULL ? json : text);
+		p->accepted++;
 	} else if (code != ANSWER_FINISHED || strstr(json, "\"status\":\"committed\"") == NULL) {
 		bench_die("not committed: %d %s", (int)code, json != NULL ? json : text);
 	} else {
@@ -158,27 +185,32 @@ static void on_answer(void *self, uint64_t id, enum answer_code code, char *json
 	free(json);
 }
 
-static void submit_next(struct inproc *p)
+static void submit(struct inproc *p, uint64_t client, enum wait_for wait)
 {
 	static const unsigned char hash[BODY_HASH_SIZE]; /* only ever compared with a known gid's */
 	char gid[GID_MAX + 1];
 	const struct submit s = {
 		.gid = gid,
-		.fresh_gid = true,
+		.fresh_gid = !p->own_gids,
 		.hash = hash,
 		.workflow = p->workflow,
-		.wait = WAIT_FINISHED,
+		.wait = wait,
 		.wait_ms = 60 * 1000,
 	};
 
+	rows_gid(clock_wall_us(), p->own_gids, gid);
+	engine_submit(p->engine, client, &s);
+}
+
+static void submit_next(struct inproc *p)
+{
 	for (int i = 0; i < p->run->clients; i++) {
 		struct client *c = &p->clients[i];
 
 		if (!c->free || !run_next(p->run, &c->transfer))
 			continue;
 		c->free = false;
-		id_make_gid(clock_wall_us(), gid);
-		engine_submit(p->engine, (uint64_t)i + 1, &s);
+		submit(p, (uint64_t)i + 1, WAIT_FINISHED);
 	}
 }
 
@@ -200,10 +232,10 @@ static void on_due(uv_timer_t *timer)
 }
 
 /* One turn, and a look at what the journal's thread has posted; sleeps if there is
- * nothing else to do. */
-static void turn(struct inproc *p)
+ * nothing else to do, for `most_ms` at the most. */
+static void turn(struct inproc *p, uint64_t most_ms)
 {
-	uint64_t due, now;
+	uint64_t due, now, ms;
 
 	touch(p);
 	engine_turn(p->engine);
@@ -213,8 +245,9 @@ static void turn(struct inproc *p)
 		uv_run(&p->loop, UV_RUN_NOWAIT);
 		return;
 	}
+	ms = due == UINT64_MAX ? most_ms : (due - now) / 1000 + 1;
 	uv_update_time(&p->loop);
-	uv_timer_start(&p->due, on_due, due == UINT64_MAX ? 1000 : (due - now) / 1000 + 1, 0);
+	uv_timer_start(&p->due, on_due, ms < most_ms ? ms : most_ms, 0);
 	uv_run(&p->loop, UV_RUN_ONCE);
 }
 
@@ -232,31 +265,63 @@ void inproc_run(struct inproc *p, struct run *run)
 		submit_next(p);
 		if (run->open == 0)
 			break;
-		turn(p);
+		turn(p, TURN_MS);
 	}
 	run_finish(run);
 	free(p->clients);
 	p->clients = NULL;
 }
 
+void inproc_own_gids(struct inproc *p)
+{
+	p->own_gids = true;
+}
+
+void inproc_pile_up(struct inproc *p, size_t n, const char *silent)
+{
+	size_t begun = 0;
+
+	p->silent = silent;
+	while (p->accepted < n || p->unanswered < n || p->n_done > 0) {
+		touch(p);
+		answer_calls(p);
+		for (int i = 0; i < ACCEPTED_A_TURN && begun < n; i++)
+			submit(p, ++begun, WAIT_ACCEPTED);
+		turn(p, TURN_MS);
+	}
+}
+
+void inproc_idle(struct inproc *p, uint64_t ms)
+{
+	const uint64_t until = clock_mono_us() + ms * 1000;
+
+	while (clock_mono_us() < until) {
+		touch(p);
+		answer_calls(p);
+		turn(p, 10);
+	}
+}
+
 /* ---- life ---- */
 
 static void load_workflow(const struct workflow_row *row, void *arg)
 {
-	(void)arg;
-	bench_die("the journal is not empty: workflow %s", row->name);
+	struct inproc *p = arg;
+
+	engine_load_workflow(p->engine, row);
 }
 
 static void load_resource(const struct resource_info *info, void *arg)
 {
-	(void)arg;
-	bench_die("the journal is not empty: resource %s", info->name);
+	struct inproc *p = arg;
+
+	engine_load_resource(p->engine, info);
 }
 
 static void load_record(struct record *r, void *arg)
 {
 	(void)arg;
-	bench_die("the journal is not empty: transaction %s", r->gid);
+	bench_die("the journal has an unfinished transaction: %s", r->gid);
 }
 
 struct inproc *inproc_open(const char *dir, const char *name, const char *text)
@@ -277,18 +342,19 @@ struct inproc *inproc_open(const char *dir, const char *name, const char *text)
 	uv_loop_init(&p->loop);
 	uv_timer_init(&p->loop, &p->due);
 	p->workflow = name;
-	if (journal_open(dir, "bench", &p->journal, &err) != RC_OK ||
-	    journal_replay(p->journal, load_workflow, load_resource, load_record, p, &err) != RC_OK)
+	if (journal_open(dir, "bench", &p->journal, &err) != RC_OK)
 		bench_die("%s", err.text);
 	settings.epoch = journal_epoch(p->journal);
 	port = journal_port(p->journal);
 	p->engine = engine_new(&settings, &port, &link, &clients);
+	if (journal_replay(p->journal, load_workflow, load_resource, load_record, p, &err) != RC_OK)
+		bench_die("%s", err.text);
 	journal_start(p->journal, &p->loop, on_durable, p);
 	touch(p);
 	engine_turn(p->engine);
 	say_hello(p);
 	engine_publish(p->engine, 0, text, strlen(text));
-	turn(p);
+	turn(p, TURN_MS);
 	return p;
 }
 

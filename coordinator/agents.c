@@ -6,6 +6,7 @@
  * without a word, so a lost pipe puts what was sent on it back in the outbox. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/word.h"
 #include "coordinator/core.h"
 
 #include <assert.h>
@@ -323,8 +324,8 @@ static void note_agent(struct record_branch *b, const struct agent *a)
 {
 	if (b->agent != NULL && strcmp(b->agent, a->name) == 0)
 		return;
-	free(b->agent);
-	b->agent = mem_dup(a->name);
+	word_drop(b->agent);
+	b->agent = word_hold(a->name);
 }
 
 static void fill_command(struct engine *e, struct job *job, struct command *c)

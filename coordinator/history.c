@@ -31,37 +31,49 @@ struct jsonbuf *history_open(struct engine *e, const char *event)
 
 /* ---- lines that wait ---- */
 
-static void unlist(struct engine *e, struct txn *t)
+static void unlist(struct engine *e, struct lines *l)
 {
-	if (t->lines.telling)
-		DL_DELETE2(e->telling, t, lines.prev, lines.next);
+	if (l->telling)
+		DL_DELETE(e->telling, l);
 	else
-		DL_DELETE2(e->quiet, t, lines.prev, lines.next);
-	t->lines.telling = false;
+		DL_DELETE(e->quiet, l);
+	l->telling = false;
 }
 
 void history_with_batch(struct engine *e, struct txn *t)
 {
-	if (t->lines.n == 0 || t->lines.telling)
+	struct lines *l = t->lines;
+
+	if (l == NULL || l->n == 0 || l->telling)
 		return;
-	unlist(e, t);
-	t->lines.telling = true;
-	DL_APPEND2(e->telling, t, lines.prev, lines.next);
+	unlist(e, l);
+	l->telling = true;
+	DL_APPEND(e->telling, l);
+}
+
+/* They were staged, or are not wanted any more. */
+static void clear(struct engine *e, struct lines *l)
+{
+	if (l->n > 0)
+		unlist(e, l);
+	l->n = 0;
+	jsonbuf_fini(&l->text);
 }
 
 void history_drop(struct engine *e, struct txn *t)
 {
-	if (t->lines.n > 0)
-		unlist(e, t);
-	t->lines.n = 0;
-	jsonbuf_fini(&t->lines.text);
+	if (t->lines == NULL)
+		return;
+	clear(e, t->lines);
+	free(t->lines);
+	t->lines = NULL;
 }
 
 void history_flush(struct engine *e, struct txn *t)
 {
-	struct lines *l = &t->lines;
+	struct lines *l = t->lines;
 
-	if (l->n == 0)
+	if (l == NULL || l->n == 0)
 		return;
 	if (l->n > 1)
 		out_close(&l->text, ']');
@@ -71,36 +83,40 @@ void history_flush(struct engine *e, struct txn *t)
 	if (l->since_us < e->staged_us)
 		e->staged_us = l->since_us; /* it has waited since then */
 	t->events_batch = e->open->id;
-	history_drop(e, t);
+	clear(e, l);
 }
 
 void history_overdue(struct engine *e, bool all)
 {
 	while (e->quiet != NULL && (all || e->now_us >= history_due(e)))
-		history_flush(e, e->quiet);
+		history_flush(e, e->quiet->txn);
 }
 
 void history_batch_closes(struct engine *e)
 {
 	while (e->telling != NULL)
-		history_flush(e, e->telling);
+		history_flush(e, e->telling->txn);
 }
 
 uint64_t history_due(const struct engine *e)
 {
-	return e->quiet != NULL ? e->quiet->lines.since_us + LAZY_FLUSH_US : UINT64_MAX;
+	return e->quiet != NULL ? e->quiet->since_us + LAZY_FLUSH_US : UINT64_MAX;
 }
 
 static void keep(struct engine *e, struct txn *t)
 {
-	struct lines *l = &t->lines;
+	struct lines *l = t->lines;
 
+	if (l == NULL) {
+		t->lines = l = mem_new(1, sizeof *l);
+		l->txn = t;
+	}
 	if (l->n++ == 0) {
 		l->text.max = SIZE_MAX;
 		l->since_us = e->now_us;
 		l->wall_us = e->wall_us;
 		out_open(&l->text, '[');
-		DL_APPEND2(e->quiet, t, lines.prev, lines.next);
+		DL_APPEND(e->quiet, l);
 	} else {
 		out_item_number(&l->text, (int64_t)(e->wall_us - l->wall_us));
 	}

@@ -1,6 +1,7 @@
 /* record.c - see record.h.  How it is packed: record_pack.c. */
 #include "coordinator/record.h"
 #include "base/mem.h"
+#include "base/word.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -43,13 +44,13 @@ void record_fini(struct record *r)
 	for (size_t i = 0; i < r->n_branches; i++) {
 		struct record_branch *b = &r->branches[i];
 
-		free(b->name);
-		free(b->resource);
-		free(b->operation);
+		word_drop(b->name);
+		word_drop(b->resource);
+		word_drop(b->operation);
+		word_drop(b->agent);
 		free(b->args);
 		free(b->output);
 		free(b->reason);
-		free(b->agent);
 	}
 	free(r->branches);
 	saga_free(r->saga);

@@ -50,13 +50,13 @@ enum branch_state {
 };
 
 struct record_branch {
-	char *name;
-	char *resource;
-	char *operation;
-	char *args;   /* JSON; NULL once it is not needed any more */
-	char *output; /* JSON or NULL */
-	char *reason; /* why it was refused, is unknown, or a hazard; or NULL */
-	char *agent;  /* who was last given work for it; or NULL */
+	const char *name; /* these four are held (base/word.h) */
+	const char *resource;
+	const char *operation;
+	const char *agent; /* who was last given work for it; or NULL */
+	char *args;        /* JSON; NULL once it is not needed any more */
+	char *output;      /* JSON or NULL */
+	char *reason;      /* why it was refused, is unknown, or a hazard; or NULL */
 	enum branch_state state;
 	bool read_only;
 };
@@ -70,13 +70,13 @@ struct record {
 	uint64_t seq; /* wall time in µs at its begin, made unique: the order of lists */
 	char gid[GID_MAX + 1];
 	unsigned char hash[BODY_HASH_SIZE]; /* SHA-256 of what was submitted */
+	bool sequential;
+	bool accepted; /* was promised to be run, crash or not */
+	bool refused;  /* a branch said no for good; not journalled: only a saga asks, at once */
 	enum txn_state state;
 	uint64_t epoch;       /* in which its branches are named */
 	uint64_t finished_us; /* wall time; 0: not yet */
 	uint64_t timeout_ms;
-	bool sequential;
-	bool accepted; /* was promised to be run, crash or not */
-	bool refused;  /* a branch said no for good; not journalled: only a saga asks, at once */
 	char *workflow;
 	char *input;                    /* JSON or NULL */
 	char *reason;                   /* why it was rolled back or is a hazard; or NULL */

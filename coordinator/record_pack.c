@@ -7,6 +7,8 @@
  * absent text is an empty one: none of ours is ever empty and there (JSON is not,
  * names are not). */
 #include "base/mem.h"
+#include "base/word.h"
+#include "coordinator/packer.h"
 #include "coordinator/record.h"
 #include "coordinator/record.pb-c.h"
 
@@ -19,118 +21,82 @@ typedef Settle__Record__Branch branch_msg;
 typedef Settle__Record__Step step_msg;
 typedef Settle__Record__Progress progress_msg;
 
-/* ---- packing ---- */
+/* ---- packing: the numbers are those of record.proto ---- */
 
-/* protobuf-c wants char * even for what it only reads. */
-static char *text_of(char *s)
+static void pack_branch(struct packer *p, const struct record_branch *b)
 {
-	return s != NULL ? s : (char *)protobuf_c_empty_string;
+	const size_t at = pack_open(p, 5);
+
+	pack_text(p, 1, b->name);
+	pack_text(p, 2, b->resource);
+	pack_text(p, 3, b->operation);
+	pack_text(p, 4, b->args);
+	pack_number(p, 5, b->read_only);
+	pack_number(p, 6, b->state);
+	pack_text(p, 7, b->output);
+	pack_text(p, 8, b->reason);
+	pack_text(p, 9, b->agent);
+	pack_close(p, at);
 }
 
-static void fill_branch(branch_msg *m, const struct record_branch *b)
+static void pack_step(struct packer *p, const struct saga_step *step)
 {
-	settle__record__branch__init(m);
-	m->name = text_of(b->name);
-	m->resource = text_of(b->resource);
-	m->operation = text_of(b->operation);
-	m->args = text_of(b->args);
-	m->read_only = b->read_only;
-	m->state = (uint32_t)b->state;
-	m->output = text_of(b->output);
-	m->reason = text_of(b->reason);
-	m->agent = text_of(b->agent);
+	const size_t at = pack_open(p, 10);
+
+	pack_text(p, 1, step->name);
+	pack_text(p, 2, step->resource);
+	pack_text(p, 3, step->operation);
+	pack_text(p, 4, step->undo_resource);
+	pack_text(p, 5, step->undo_operation);
+	pack_number(p, 6, step->pivot);
+	pack_close(p, at);
 }
 
-static void fill_step(step_msg *m, const struct saga_step *step)
+static void give(struct packer *p, void **out, size_t *size)
 {
-	settle__record__step__init(m);
-	m->name = text_of(step->name);
-	m->resource = text_of(step->resource);
-	m->operation = text_of(step->operation);
-	m->undo_resource = text_of(step->undo_resource);
-	m->undo_operation = text_of(step->undo_operation);
-	m->pivot = step->pivot;
-}
-
-/* The branches of a plain transaction or the steps of a saga, for the time of packing. */
-struct parts {
-	branch_msg *branches, **branch_list;
-	step_msg *steps, **step_list;
-};
-
-static void fill_parts(detail_msg *m, struct parts *p, const struct record *r)
-{
-	const size_t n_steps = r->saga != NULL ? r->saga->n_steps : 0;
-
-	p->branches = mem_new(r->n_branches, sizeof *p->branches);
-	p->branch_list = mem_new(r->n_branches, sizeof *p->branch_list);
-	for (size_t i = 0; i < r->n_branches; i++) {
-		fill_branch(&p->branches[i], &r->branches[i]);
-		p->branch_list[i] = &p->branches[i];
-	}
-	m->n_branches = r->n_branches;
-	m->branches = p->branch_list;
-	p->steps = mem_new(n_steps, sizeof *p->steps);
-	p->step_list = mem_new(n_steps, sizeof *p->step_list);
-	for (size_t i = 0; i < n_steps; i++) {
-		fill_step(&p->steps[i], &r->saga->steps[i]);
-		p->step_list[i] = &p->steps[i];
-	}
-	m->n_steps = n_steps;
-	m->steps = p->step_list;
-}
-
-static void parts_fini(struct parts *p)
-{
-	free(p->branches);
-	free(p->branch_list);
-	free(p->steps);
-	free(p->step_list);
+	*out = p->bytes != NULL ? p->bytes : mem_new(1, 1);
+	*size = p->size;
 }
 
 void record_pack(const struct record *r, void **out, size_t *size)
 {
-	detail_msg m = SETTLE__RECORD__DETAIL__INIT;
-	struct parts parts;
+	struct packer p = {0};
+	const struct saga *saga = r->saga;
 
 	assert(r->definition == NULL || strlen(r->definition) <= WORKFLOW_TEXT_MAX);
-	m.input = text_of(r->input);
-	m.timeout_ms = r->timeout_ms;
-	m.sequential = r->sequential;
-	m.accepted = r->accepted;
-	m.version = r->version;
-	m.definition = text_of(r->definition);
-	m.deadline_us = r->deadline_us;
-	m.parent_seq = r->parent_seq;
-	m.parent = text_of(r->parent);
-	m.parent_step = r->parent_step;
-	if (r->saga != NULL) {
-		assert(r->n_branches == 0 && r->state == record_of_saga(r->saga->state));
-		m.stop = r->saga->stop;
-	}
-	fill_parts(&m, &parts, r);
-	*size = settle__record__detail__get_packed_size(&m);
-	*out = mem_new(*size, 1);
-	settle__record__detail__pack(&m, *out);
-	parts_fini(&parts);
+	assert(saga == NULL || (r->n_branches == 0 && r->state == record_of_saga(saga->state)));
+	pack_text(&p, 1, r->input);
+	pack_number(&p, 2, r->timeout_ms);
+	pack_number(&p, 3, r->sequential);
+	pack_number(&p, 4, r->accepted);
+	for (size_t i = 0; i < r->n_branches; i++)
+		pack_branch(&p, &r->branches[i]);
+	pack_number(&p, 6, r->version);
+	pack_text(&p, 7, r->definition);
+	pack_number(&p, 8, r->deadline_us);
+	pack_number(&p, 9, saga != NULL && saga->stop);
+	for (size_t i = 0; saga != NULL && i < saga->n_steps; i++)
+		pack_step(&p, &saga->steps[i]);
+	pack_number(&p, 11, r->parent_seq);
+	pack_text(&p, 12, r->parent);
+	pack_number(&p, 13, r->parent_step);
+	give(&p, out, size);
 }
 
 void record_pack_step(const struct saga_step *step, void **out, size_t *size)
 {
-	progress_msg m = SETTLE__RECORD__PROGRESS__INIT;
+	struct packer p = {0};
 
-	m.state = (uint32_t)step->state;
-	m.maybe = step->maybe;
-	m.undo = step->undo;
-	m.attempts = step->attempts;
-	m.tries = step->tries;
-	m.args = text_of(step->args);
-	m.output = text_of(step->output);
-	m.reason = text_of(step->reason);
-	m.agent = text_of(step->agent);
-	*size = settle__record__progress__get_packed_size(&m);
-	*out = mem_new(*size, 1);
-	settle__record__progress__pack(&m, *out);
+	pack_number(&p, 1, step->state);
+	pack_number(&p, 2, step->maybe);
+	pack_number(&p, 3, step->undo);
+	pack_number(&p, 4, step->attempts);
+	pack_number(&p, 5, step->tries);
+	pack_text(&p, 6, step->args);
+	pack_text(&p, 7, step->output);
+	pack_text(&p, 8, step->reason);
+	pack_text(&p, 9, step->agent);
+	give(&p, out, size);
 }
 
 /* ---- unpacking ---- */
@@ -148,13 +114,13 @@ static enum rc read_branch(struct record_branch *b, const branch_msg *m, struct 
 	if (m->state == 0 || m->state >= BR_STATES)
 		return err_set(err, RC_INVALID, "branch %s: no such state: %u", m->name,
 			       (unsigned)m->state);
-	b->name = mem_dup(m->name);
-	b->resource = mem_dup(m->resource);
-	b->operation = mem_dup(m->operation);
+	b->name = word_hold(m->name);
+	b->resource = word_hold(m->resource);
+	b->operation = word_hold(m->operation);
+	b->agent = m->agent[0] != '\0' ? word_hold(m->agent) : NULL;
 	b->args = kept(m->args);
 	b->output = kept(m->output);
 	b->reason = kept(m->reason);
-	b->agent = kept(m->agent);
 	b->state = (enum branch_state)m->state;
 	b->read_only = m->read_only;
 	return RC_OK;

@@ -68,9 +68,10 @@ struct job {
 	enum job_place place;
 	uint32_t branch;
 	uint32_t sends;        /* of the present command */
-	struct agent *counted; /* in whose `open` it is; NULL: in nobody's */
+	int written;           /* enum step_state that the journal was last given; 0: none */
 	bool voted;            /* prepared: any agent of the resource can finish it */
 	bool shared;           /* the command may have gone to more than one agent */
+	struct agent *counted; /* in whose `open` it is; NULL: in nobody's */
 	uint64_t ticket;       /* of the effect that holds it; an older effect is void */
 	uint64_t pipe;         /* JOB_SENT: on which connection */
 	uint64_t retry_us;     /* 0: no retry is planned; of a call also: its time is over */
@@ -78,17 +79,17 @@ struct job {
 	 * stand still, and whose it was; NULL: anybody's. See in_doubt. */
 	uint64_t doubt_us;
 	struct agent *doubted;
-	int written; /* enum step_state that the journal was last given; 0: none */
 	struct job *prev, *next;
 };
 
 /* Lines of a history that wait for others, to be one row (history.c). */
 struct lines {
+	struct txn *txn;
 	struct jsonbuf text; /* "[" and the lines so far */
 	uint32_t n;
-	uint64_t since_us, wall_us; /* when the first was written */
 	bool telling;               /* in which of the engine's two lists */
-	struct txn *prev, *next;
+	uint64_t since_us, wall_us; /* when the first was written */
+	struct lines *prev, *next;
 };
 
 struct txn {
@@ -96,7 +97,7 @@ struct txn {
 	struct job *jobs;
 	uint64_t batch;        /* the last forced batch that has news of it */
 	uint64_t events_batch; /* the batch with the newest line of its history */
-	struct lines lines;    /* of its history, not staged yet */
+	struct lines *lines;   /* of its history, not staged yet; NULL: it never had any */
 	uint64_t deadline_us;  /* to vote; of a saga: to get past the pivot; UINT64_MAX: none */
 	struct definition *definition; /* of a saga; held */
 	bool settling;                 /* a saga: what it owes is being seen to */
@@ -246,9 +247,9 @@ struct engine {
 	int64_t wall_ahead_us;              /* of the monotonic clock, when it was last set */
 	uint64_t wall_set_us;               /* when that was seen; 0: no clock was seen yet */
 	struct counters counters;
-	struct jsonbuf line; /* of a history, being written */
-	struct txn *telling; /* their lines go with the open batch */
-	struct txn *quiet;   /* theirs may wait, LAZY_FLUSH_US at the most; the oldest first */
+	struct jsonbuf line;   /* of a history, being written */
+	struct lines *telling; /* go with the open batch */
+	struct lines *quiet;   /* may wait, LAZY_FLUSH_US at the most; the oldest first */
 };
 
 #endif

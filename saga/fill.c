@@ -1,5 +1,6 @@
 /* fill.c - see workflow.h: the data of one transaction, filled in. */
 #include "base/mem.h"
+#include "base/word.h"
 #include "saga/eval.h"
 #include "saga/input.h"
 #include "saga/template.h"
@@ -14,26 +15,38 @@ enum rc workflow_input(const struct workflow *w, const json_t *given, json_t **o
 	return inputs_bind(w->inputs, given, out, err);
 }
 
-/* Arguments as a JSON object's text; `*left` is the room that all of them have. */
+static enum rc render_args(struct eval *eval, const struct template *args, size_t most, char **out,
+			   struct err *err)
+{
+	struct jsonbuf text = {.max = most};
+	enum rc rc = template_render(args, eval, &text, err);
+
+	if (text.over)
+		rc = RC_TOO_BIG;
+	if (rc == RC_OK)
+		*out = mem_dup_bytes(jsonbuf_peek(&text), text.size);
+	jsonbuf_fini(&text);
+	return rc;
+}
+
+/* Arguments as a JSON object's text; `*left` is the room that all of them have.  They are
+ * kept until the work is done, so in no more memory than they need. */
 static enum rc fill_args(struct eval *eval, const struct template *args, size_t *left, char **out,
 			 struct err *err)
 {
-	struct jsonbuf text = {.max = *left < WORKFLOW_ARGS_MAX ? *left : WORKFLOW_ARGS_MAX};
+	const size_t most = *left < WORKFLOW_ARGS_MAX ? *left : WORKFLOW_ARGS_MAX;
 	const char *constant = args == NULL ? "{}" : template_constant(args);
 	enum rc rc = RC_OK;
 
 	*out = NULL;
-	if (constant != NULL)
-		jsonbuf_text(&text, constant);
-	else
-		rc = template_render(args, eval, &text, err);
-	if (text.over)
+	if (constant == NULL)
+		rc = render_args(eval, args, most, out, err);
+	else if (strlen(constant) > most)
 		rc = RC_TOO_BIG;
-	if (rc == RC_OK) {
-		*left -= text.size;
-		*out = jsonbuf_take(&text);
-	}
-	jsonbuf_fini(&text);
+	else
+		*out = mem_dup(constant);
+	if (rc == RC_OK)
+		*left -= strlen(*out);
 	return rc;
 }
 
@@ -42,9 +55,9 @@ static enum rc fill_branch(struct eval *eval, const struct work_branch *b, size_
 {
 	enum rc rc;
 
-	out->name = mem_dup(b->name);
-	out->resource = mem_dup(b->resource);
-	out->operation = mem_dup(b->operation);
+	out->name = word_hold(b->name);
+	out->resource = word_hold(b->resource);
+	out->operation = word_hold(b->operation);
 	out->read_only = b->read_only;
 	rc = fill_args(eval, b->args, left, &out->args, err);
 	if (rc == RC_TOO_BIG)
@@ -85,9 +98,9 @@ enum rc workflow_group(const struct workflow *w, size_t step, bool undo,
 void plan_fini(struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_branches; i++) {
-		free(plan->branches[i].name);
-		free(plan->branches[i].resource);
-		free(plan->branches[i].operation);
+		word_drop(plan->branches[i].name);
+		word_drop(plan->branches[i].resource);
+		word_drop(plan->branches[i].operation);
 		free(plan->branches[i].args);
 	}
 	free(plan->branches);

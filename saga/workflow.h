@@ -47,9 +47,9 @@ enum rc workflow_input(const struct workflow *w, const json_t *given, json_t **o
 
 /* One branch, ready to be sent. */
 struct plan_branch {
-	char *name; /* `step.branch` */
-	char *resource;
-	char *operation;
+	const char *name; /* `step.branch`; these three are held (base/word.h) */
+	const char *resource;
+	const char *operation;
 	char *args; /* a JSON object */
 	bool read_only;
 };

@@ -2,6 +2,7 @@
 #include "tests/lib/journal_fixture.h"
 #include "base/mem.h"
 #include "base/wal.h"
+#include "base/word.h"
 #include "coordinator/journal_db.h"
 #include "tests/lib/harness.h"
 
@@ -133,9 +134,9 @@ struct record *jf_record(const char *gid, uint64_t seq, enum txn_state state, ..
 	va_start(ap, state);
 	while ((resource = va_arg(ap, const char *)) != NULL)
 		plan.branches[plan.n_branches++] = (struct plan_branch){
-			.name = mem_printf("pay.at-%s", resource),
-			.resource = mem_dup(resource),
-			.operation = mem_dup("debit"),
+			.name = word_printf("pay.at-%s", resource),
+			.resource = word_hold(resource),
+			.operation = word_hold("debit"),
 			.args = mem_dup("{\"id\":1}"),
 		};
 	va_end(ap);

@@ -1,5 +1,6 @@
 /* test_engine_load.c - what a start refuses to take out of a journal. */
 #include "base/mem.h"
+#include "base/word.h"
 #include "tests/lib/engine_world.h"
 #include "tests/lib/harness.h"
 
@@ -14,9 +15,9 @@ static struct record *a_record(enum txn_state state, enum branch_state branches)
 
 	plan.branches = mem_new(2, sizeof *plan.branches);
 	for (size_t i = 0; i < 2; i++)
-		plan.branches[i] = (struct plan_branch){.name = mem_printf("t.b%zu", i),
-							.resource = mem_dup("r0"),
-							.operation = mem_dup("op"),
+		plan.branches[i] = (struct plan_branch){.name = word_printf("t.b%zu", i),
+							.resource = word_hold("r0"),
+							.operation = word_hold("op"),
 							.args = mem_dup("{}")};
 	r = record_new("g", &plan);
 	r->seq = 1;
@@ -40,7 +41,8 @@ START_TEST(branches_of_one_name_are_damage)
 {
 	struct record *r = a_record(TXN_ABORTING, BR_ABORTING);
 
-	strcpy(r->branches[1].name, r->branches[0].name);
+	word_drop(r->branches[1].name);
+	r->branches[1].name = word_hold(r->branches[0].name);
 	refused(r, "two branches of the same name");
 }
 END_TEST

@@ -1,6 +1,8 @@
 /* test_record.c - records: made from plans, packed and unpacked. */
 #include "base/mem.h"
+#include "base/word.h"
 #include "coordinator/record.h"
+#include "coordinator/record.pb-c.h"
 #include "tests/lib/harness.h"
 
 #include <stdlib.h>
@@ -18,13 +20,28 @@ static struct plan a_plan(size_t n)
 	plan.branches = mem_new(n, sizeof *plan.branches);
 	for (size_t i = 0; i < n; i++)
 		plan.branches[i] = (struct plan_branch){
-			.name = mem_printf("pay.b%zu", i),
-			.resource = mem_dup(i % 2 == 0 ? "bank-a" : "bank-b"),
-			.operation = mem_dup("debit"),
+			.name = word_printf("pay.b%zu", i),
+			.resource = word_hold(i % 2 == 0 ? "bank-a" : "bank-b"),
+			.operation = word_hold("debit"),
 			.args = mem_dup("{\"id\":1,\"who\":\"Zoë 猫\"}"),
 			.read_only = i == 1,
 		};
 	return plan;
+}
+
+/* The encoding is the one that record.proto asks for, byte by byte. */
+static void encoded_as(const ProtobufCMessageDescriptor *message, const void *bytes, size_t size)
+{
+	ProtobufCMessage *m = protobuf_c_message_unpack(message, NULL, size, bytes);
+	unsigned char *again;
+
+	ck_assert_ptr_nonnull(m);
+	ck_assert_uint_eq(protobuf_c_message_get_packed_size(m), size);
+	again = mem_new(size, 1);
+	protobuf_c_message_pack(m, again);
+	ck_assert_mem_eq(bytes, again, size);
+	free(again);
+	protobuf_c_message_free_unpacked(m, NULL);
 }
 
 /* What the journal does: the columns by themselves, the rest packed. */
@@ -38,6 +55,7 @@ static struct record *reloaded(const struct record *r)
 	memcpy(c->gid, r->gid, sizeof c->gid);
 	c->state = r->state;
 	record_pack(r, &bytes, &size);
+	encoded_as(&settle__record__detail__descriptor, bytes, size);
 	ck_assert_msg(record_unpack(c, bytes, size, &err) == RC_OK, "%s", err.text);
 	free(bytes);
 	return c;
@@ -76,7 +94,7 @@ START_TEST(detail_survives_packing)
 	free(r->branches[0].args);
 	r->branches[0].args = NULL;
 	r->branches[0].output = mem_dup("[{\"balance\":93}]");
-	r->branches[0].agent = mem_dup("agent-a");
+	r->branches[0].agent = word_hold("agent-a");
 	r->branches[0].state = BR_COMMITTING;
 	r->branches[2].reason = mem_dup("strange\xff bytes");
 	r->branches[2].state = BR_HAZARD;
@@ -267,6 +285,7 @@ START_TEST(step_survives_packing)
 
 	to->name = mem_dup("s0");
 	record_pack_step(&from, &bytes, &size);
+	encoded_as(&settle__record__progress__descriptor, bytes, size);
 	ck_assert_int_eq(record_unpack_step(to, bytes, size, &err), RC_OK);
 	free(bytes);
 	ck_assert(to->state == STEP_STUCK && to->maybe && to->undo);

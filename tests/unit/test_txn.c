@@ -1,5 +1,6 @@
 /* test_txn.c - the two-phase commit state machine, without any engine. */
 #include "base/mem.h"
+#include "base/word.h"
 #include "coordinator/txn.h"
 
 #include <check.h>
@@ -14,9 +15,9 @@ static struct record *new_record(size_t n)
 
 	plan.branches = mem_new(n, sizeof *plan.branches);
 	for (size_t i = 0; i < n; i++) {
-		plan.branches[i].name = mem_printf("pay.b%zu", i);
-		plan.branches[i].resource = mem_printf("r%zu", i);
-		plan.branches[i].operation = mem_dup("op");
+		plan.branches[i].name = word_printf("pay.b%zu", i);
+		plan.branches[i].resource = word_printf("r%zu", i);
+		plan.branches[i].operation = word_hold("op");
 		plan.branches[i].args = mem_dup("{}");
 	}
 	return record_new("g1", &plan);

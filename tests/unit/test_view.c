@@ -1,5 +1,6 @@
 /* test_view.c - records as the JSON that clients see. */
 #include "base/mem.h"
+#include "base/word.h"
 #include "coordinator/view.h"
 #include "tests/lib/harness.h"
 
@@ -12,9 +13,9 @@ static const uint64_t begun = (uint64_t)SECONDS * 1000000 + 250000;
 
 static void branch(struct record_branch *b, const char *name, enum branch_state state)
 {
-	b->name = mem_dup(name);
-	b->resource = mem_dup("bank-a");
-	b->operation = mem_dup("debit");
+	b->name = word_hold(name);
+	b->resource = word_hold("bank-a");
+	b->operation = word_hold("debit");
 	b->state = state;
 }
 
@@ -33,7 +34,7 @@ static struct record *a_record(void)
 	branch(&r->branches[0], "pay.debit", BR_COMMITTED);
 	branch(&r->branches[1], "pay.credit", BR_READ_ONLY);
 	r->branches[0].output = mem_dup("[{\"balance\":93}]");
-	r->branches[0].agent = mem_dup("agent-a");
+	r->branches[0].agent = word_hold("agent-a");
 	return r;
 }
 
