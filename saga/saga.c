@@ -487,8 +487,10 @@ bool saga_valid(const struct saga *s)
 {
 	const struct saga_step *p = s->def != NULL ? pivot(s) : NULL;
 
-	if (s->state <= 0 || s->state >= SAGA_STATES || s->n_steps == 0)
+	if (s->state <= 0 || s->state >= SAGA_STATES)
 		return false;
+	if (s->n_steps == 0) /* it ends as it begins */
+		return s->state == SAGA_DONE;
 	for (size_t i = 0; i < s->n_steps; i++)
 		if (s->steps[i].state <= 0 || !in(&s->steps[i], rows[s->state].steps))
 			return false;
