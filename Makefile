@@ -44,7 +44,7 @@ REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-2pc bench-saga asan tsan layers docs lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-quick bench-programs bench-2pc bench-saga bench-rest bench-scale asan tsan layers docs lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -95,13 +95,22 @@ model:         ## spin checks a model of the protocol, and finds each rule that 
 	@ONLY=$(ONLY) tests/model.sh $(B)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
-bench: bench-2pc bench-saga ## every benchmark
+bench: bench-programs ## every benchmark with its goal, in one table: under 10 minutes
+	@bench/bench-all.sh $(B)
+bench-quick:   ## the same in a minute, for machines: a line name=... value=... unit=... goal=... ok=0/1 each
+	@$(MAKE) --no-print-directory -s bench-programs >&2
+	@bench/bench-all.sh $(B) quick
+bench-programs:
+	@tests/deps.sh bench
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 bench-2pc: deps ## two-phase commit against a hand-written loop, interleaved rounds
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 	@bench/bench-2pc.sh $(B)
 bench-saga: deps ## sagas a second of three empty steps, in process and over one agent
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 	@bench/bench-saga.sh $(B)
+bench-rest: bench-programs ## empty workflows a second by REST, from wrk (CLIENTS=64 WINDOW_S=2 ROUNDS=5)
+	@bench/bench-rest.sh $(B)
 asan:          ## the suite under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory test B=build/asan SAN=address,undefined OPT='-O1 -g'
 tsan:          ## the suite under ThreadSanitizer
