@@ -35,7 +35,7 @@ static struct {
 	const char *url;
 } bench = {.rounds = 5, .window_ms = 1000, .warm_ms = 300};
 
-static struct cell cells[] = {
+static struct cell cells[16] = {
 	{.agents = 10, .branches = 2, .clients = 64},
 	{.agents = 10, .branches = 4, .clients = 64},
 	{.agents = 10, .branches = 8, .clients = 64},
@@ -52,7 +52,7 @@ static struct cell cells[] = {
 	{.agents = 10, .branches = 2, .clients = 1},
 	{.agents = 100, .branches = 2, .clients = 1},
 };
-enum { CELLS = sizeof cells / sizeof cells[0] };
+static int CELLS = 15;
 
 /* ---- the load ---- */
 
@@ -137,6 +137,7 @@ static void read_options(int argc, char **argv)
 		{"crew", required_argument, NULL, 'c'},   {"url", required_argument, NULL, 'u'},
 		{"settled", required_argument, NULL, 's'}, {"rounds", required_argument, NULL, 'r'},
 		{"window-ms", required_argument, NULL, 'w'}, {"warm-ms", required_argument, NULL, 'm'},
+		{"cell", required_argument, NULL, 'x'},
 		{NULL, 0, NULL, 0},
 	};
 	int o;
@@ -149,6 +150,7 @@ static void read_options(int argc, char **argv)
 		case 'r': bench.rounds = bench_number(optarg, 1, ROUNDS_MOST); break;
 		case 'w': bench.window_ms = bench_number(optarg, 10, 3600 * 1000); break;
 		case 'm': bench.warm_ms = bench_number(optarg, 0, 3600 * 1000); break;
+		case 'x': {static int n; CELLS = n+1; sscanf(optarg, "%d:%d:%d", &cells[n].agents, &cells[n].branches, &cells[n].clients); n++; break;}
 		default:
 			fputs("usage: bench_scale --crew AGENTS --url URL\n"
 			      "       bench_scale --settled AGENTS=PORT=PID... [--rounds N (5)]\n"
