@@ -111,6 +111,8 @@ bench-saga: deps ## sagas a second of three empty steps, in process and over one
 	@bench/bench-saga.sh $(B)
 bench-rest: bench-programs ## empty workflows a second by REST, from wrk (CLIENTS=64 WINDOW_S=2 ROUNDS=5)
 	@bench/bench-rest.sh $(B)
+bench-scale: bench-programs ## CPU of the coordinator a branch: 2 to 16 branches, 1 to 100 agents
+	@bench/bench-scale.sh $(B)
 asan:          ## the suite under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory test B=build/asan SAN=address,undefined OPT='-O1 -g'
 tsan:          ## the suite under ThreadSanitizer

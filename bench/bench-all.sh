@@ -30,7 +30,10 @@ what() { # NAME
 	saga_inprocess_*) echo "the same on engine and journal alone; ${1##*_} in flight" ;;
 	rest_empty_*) echo "empty workflows by REST; ${1##*_} connections" ;;
 	scale_branches_*) echo "CPU a branch of ${1##*_} branches, to one of 2" ;;
-	scale_agents_*) echo "CPU a branch over ${1##*_} agents, to one agent" ;;
+	scale_agents_*)
+		set -- $(echo "$1" | tr _ ' ')
+		echo "CPU a branch over $3 agents, to one agent; $5 in flight"
+		;;
 	journal_turn*) echo "the journal to SQLite alone; ${1##*turn} transactions a turn" ;;
 	growth_*) echo 'the same load with many finished transactions, to none' ;;
 	startup_*) echo 'from the start to the first poll answered' ;;
@@ -83,7 +86,7 @@ done
 
 table() {
 	local line name value unit goal ok
-	printf '\n%-22s %12s %-11s %-12s %-7s %s\n' figure value unit goal is what
+	printf '\n%-30s %12s %-11s %-12s %-7s %s\n' figure value unit goal is what
 	while read -r line; do
 		name= value= unit= goal= ok=
 		for word in $line; do
@@ -92,7 +95,7 @@ table() {
 			esac
 		done
 		[ "$ok" = 1 ] && ok=reached || ok=missed
-		printf '%-22s %12s %-11s %-12s %-7s %s\n' "$name" "$value" "$unit" "$goal" "$ok" \
+		printf '%-30s %12s %-11s %-12s %-7s %s\n' "$name" "$value" "$unit" "$goal" "$ok" \
 			"$(what "$name")"
 	done <"$tmp/figures"
 	echo "took $((SECONDS - began)) s"
