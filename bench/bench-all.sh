@@ -13,7 +13,7 @@ failed=() running=
 
 # NAME, seconds that it may take, the same when quick, options; options when quick.
 plan=(
-	'2pc 240 40 | --loop 1,16 --settle 1,64 --warm-ms 200'
+	'2pc 240 50 | --loop 1,16 --settle 1,64 --warm-ms 200'
 	'saga 150 20 --agent 1,64 --inprocess 64 | --agent 64 --inprocess 64 --warm-ms 200'
 	'rest 60 15 |'
 	'scale 200 25 |'
@@ -48,8 +48,8 @@ finish() {
 	[ -z "$running" ] || { kill "$running" 2>/dev/null && wait "$running"; }
 	rm -rf "$tmp"
 }
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
+trap 'trap "" INT TERM HUP; finish' EXIT # the first signal is enough
+trap 'trap "" INT TERM HUP; exit 130' INT TERM HUP
 
 # In the background, so that a signal is heard at once.
 run() { # NAME SECONDS OPTION…

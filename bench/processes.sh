@@ -18,8 +18,10 @@ end() { # SIGNAL NAME… - asks them all, then waits for each, for 20 s at most
 		kill -KILL "${pid[$name]}"
 	done
 }
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
+# A second signal must not end the script before it has ended what it started (`timeout`
+# always sends two).
+trap 'trap "" INT TERM HUP; finish' EXIT
+trap 'trap "" INT TERM HUP; exit 130' INT TERM HUP
 
 start() { # NAME COMMAND… - in a session of its own, so that Ctrl-C is ours alone
 	local name=$1
