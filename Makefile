@@ -44,7 +44,7 @@ REPLAY  := $(FUZZ:%=$(B)/tests/fuzz/replay-%)
 BENCHOBJ := $(patsubst %.c,$(B)/%.o,$(filter-out bench/bench_%.c,$(wildcard bench/*.c)))
 BENCH   := $(patsubst bench/%.c,$(B)/bench/%,$(wildcard bench/bench_*.c))
 
-.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-2pc bench-saga bench-journal bench-growth bench-startup bench-memory asan tsan layers docs lint fmt install clean programs tests
+.PHONY: help all deps check test fuzz sim sim-mutants crash-sagas crash crash-programs crash-journal crash-power chaos model demo bench bench-quick bench-programs bench-2pc bench-saga bench-rest bench-scale bench-journal bench-growth bench-startup bench-memory asan tsan layers docs lint fmt install clean programs tests
 .DEFAULT_GOAL := help
 .SECONDARY:
 
@@ -95,24 +95,31 @@ model:         ## spin checks a model of the protocol, and finds each rule that 
 	@ONLY=$(ONLY) tests/model.sh $(B)
 demo: all      ## money moves between two PostgreSQL servers while all are killed; a trip is booked
 	@examples/demo.sh $(B)
-bench: bench-2pc bench-saga ## every benchmark
+bench: bench-programs ## every benchmark with its goal, in one table: under 10 minutes
+	@bench/bench-all.sh $(B)
+bench-quick:   ## the same in a minute, for machines: a line name=... value=... unit=... goal=... ok=0/1 each
+	@$(MAKE) --no-print-directory -s bench-programs >&2
+	@bench/bench-all.sh $(B) quick
+bench-programs:
+	@tests/deps.sh bench || tests/deps.sh # without wrk all but bench-rest can be had
+	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 bench-2pc: deps ## two-phase commit against a hand-written loop, interleaved rounds
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 	@bench/bench-2pc.sh $(B)
 bench-saga: deps ## sagas a second of three empty steps, in process and over one agent
 	@$(MAKE) --no-print-directory -j$$(nproc) programs $(BENCH)
 	@bench/bench-saga.sh $(B)
-bench-journal: deps ## the journal against SQLite alone, the same rows in the same batches
-	@$(MAKE) --no-print-directory -j$$(nproc) $(BENCH)
+bench-rest: bench-programs ## empty workflows a second by REST, from wrk (CLIENTS=64 WINDOW_S=2 ROUNDS=5)
+	@bench/bench-rest.sh $(B)
+bench-scale: bench-programs ## CPU of the coordinator a branch: 2 to 16 branches, 1 to 100 agents
+	@bench/bench-scale.sh $(B)
+bench-journal: bench-programs ## the journal against SQLite alone, the same rows in the same batches
 	@bench/bench-journal.sh $(B)
-bench-growth: deps ## a journal of ten million transactions: load, then start-up (FILL=1000000: of so many)
-	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/settled $(BENCH)
+bench-growth: bench-programs ## a journal of ten million transactions: load, then start-up (FILL=1000000: of so many)
 	@bench/bench-growth.sh $(B)
-bench-startup: deps ## start-up on that journal alone
-	@$(MAKE) --no-print-directory -j$$(nproc) $(B)/settled $(BENCH)
+bench-startup: bench-programs ## start-up on that journal alone
 	@ONLY=startup bench/bench-growth.sh $(B)
-bench-memory: deps ## what a transaction in flight takes of memory
-	@$(MAKE) --no-print-directory -j$$(nproc) $(BENCH)
+bench-memory: bench-programs ## what a transaction in flight takes of memory
 	@bench/bench-memory.sh $(B)
 asan:          ## the suite under AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory test B=build/asan SAN=address,undefined OPT='-O1 -g'

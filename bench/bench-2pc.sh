@@ -9,7 +9,8 @@ set -u
 export LC_ALL=C
 build=${1:-build}
 shift
-rounds=${ROUNDS:-3} window_ms=${WINDOW_MS:-5000}
+rounds=${ROUNDS:-5} window_ms=${WINDOW_MS:-2000}
+[ -z "${QUICK-}" ] || rounds=3 window_ms=600
 pool=${POOL:-32} finishers=${FINISHERS:-4} lock_timeout=2s
 settled=$(realpath "$build/settled") agent=$(realpath "$build/settle-agent")
 bench=$(realpath "$build/bench/bench_2pc")

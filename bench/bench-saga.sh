@@ -9,7 +9,8 @@ set -u
 export LC_ALL=C
 build=${1:-build}
 shift
-rounds=${ROUNDS:-3} window_ms=${WINDOW_MS:-3000}
+rounds=${ROUNDS:-5} window_ms=${WINDOW_MS:-1500}
+[ -z "${QUICK-}" ] || rounds=3 window_ms=500
 settled=$(realpath "$build/settled") agent=$(realpath "$build/settle-agent")
 settle=$(realpath "$build/settle") bench=$(realpath "$build/bench/bench_saga")
 die() {

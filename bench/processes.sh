@@ -18,8 +18,10 @@ end() { # SIGNAL NAME… - asks them all, then waits for each, for 20 s at most
 		kill -KILL "${pid[$name]}"
 	done
 }
-trap finish EXIT
-trap 'exit 130' INT TERM HUP
+# A second signal must not end the script before it has ended what it started (`timeout`
+# always sends two).
+trap 'trap "" INT TERM HUP; finish' EXIT
+trap 'trap "" INT TERM HUP; exit 130' INT TERM HUP
 
 start() { # NAME COMMAND… - in a session of its own, so that Ctrl-C is ours alone
 	local name=$1
@@ -39,17 +41,18 @@ await() { # NAME COMMAND… - until the command succeeds, for 30 s
 	done
 }
 
-# The coordinator, on free ports: its own are in rest_port and agents afterwards.
-started() { grep -q settled-started "$dir/settled.log"; }
-start_settled() {
-	cat >"$dir/settled.yaml" <<-CONF
-		data: $dir/journal
+# A coordinator, on free ports: its own are in rest_port and agents afterwards.
+started() { grep -q settled-started "$dir/$1.log"; }
+start_settled() { # [NAME]
+	local name=${1:-settled}
+	cat >"$dir/$name.yaml" <<-CONF
+		data: $dir/$name.journal
 		cluster: bench
 		listen: 127.0.0.1:0
 		agents: tcp://127.0.0.1:0
 	CONF
-	start settled "$settled" --config "$dir/settled.yaml"
-	await settled started
-	rest_port=$(sed -n 's/.*settled-started.* rest=127.0.0.1:\([0-9]*\).*/\1/p' "$dir/settled.log")
-	agents=$(sed -n 's/.*settled-started.* agents=\([^ ]*\).*/\1/p' "$dir/settled.log")
+	start "$name" "$settled" --config "$dir/$name.yaml"
+	await "$name" started "$name"
+	rest_port=$(sed -n 's/.*settled-started.* rest=127.0.0.1:\([0-9]*\).*/\1/p' "$dir/$name.log")
+	agents=$(sed -n 's/.*settled-started.* agents=\([^ ]*\).*/\1/p' "$dir/$name.log")
 }

@@ -186,3 +186,18 @@ void rest_await_ready(int port, int resources)
 	}
 	close(c.fd);
 }
+
+void rest_publish(int port, const char *workflow)
+{
+	struct client *c = mem_new(1, sizeof *c);
+
+	c->fd = dial(port);
+	c->port = port;
+	send_request(c, "POST /v1/workflows", workflow);
+	while (receive(c) == NULL)
+		continue;
+	if (strncmp(c->reply, "HTTP/1.1 20", 11) != 0)
+		bench_die("rest: a workflow is not taken: %.400s", c->reply);
+	close(c->fd);
+	free(c);
+}

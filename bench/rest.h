@@ -19,6 +19,9 @@ struct rest_load {
 /* Runs `run->clients` clients against 127.0.0.1:`port`; `load` is borrowed. */
 void rest_run(struct run *run, int port, const struct rest_load *load);
 
+/* Publishes a workflow written in JSON, or ends the program. */
+void rest_publish(int port, const char *workflow);
+
 /* Waits until that many resources are served; ends the program if that takes too long. */
 void rest_await_ready(int port, int resources);
 

@@ -1,6 +1,8 @@
 /* series.c - see series.h. */
 #include "bench/series.h"
 
+#include "bench/goal.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -141,6 +143,45 @@ static void report_cpu(const struct series *s, const struct cpu *cpu)
 	       median(s, &s->others_us), 100 * median(s, &s->idle), 100 * median(s, &s->wait));
 }
 
+/* Ours to theirs in each round; the median of that. */
+static double ratio(const struct series *s, const struct figure *ours, const struct figure *theirs)
+{
+	struct figure each;
+
+	for (int i = 0; i < s->rounds; i++)
+		each.of[i] = ours->of[i] / theirs->of[i];
+	return median(s, &each);
+}
+
+static void goals_2pc(const struct series *s, const struct series *best, const struct series *like)
+{
+	char name[40];
+
+	if (best != NULL && s->clients != 1) {
+		snprintf(name, sizeof name, "2pc_ratio_%d", s->clients);
+		goal_at_least(name, ratio(s, &s->per_second, &best->per_second), "ratio", 1.0);
+	}
+	if (like != NULL && s->clients != 64) { /* of a full machine, the throughput counts */
+		snprintf(name, sizeof name, "2pc_p50_ratio_%d", s->clients);
+		goal_at_most(name, ratio(s, &s->p50_ms, &like->p50_ms), "ratio", 1.3);
+	}
+}
+
+static void goals(const struct series_list *list)
+{
+	for (const struct series *s = list->of; s < list->of + list->n; s++) {
+		const double rate = median(s, &s->per_second);
+
+		if (s->kind == SETTLE)
+			goals_2pc(s, loop_of(list->of, list->n, 0),
+				  loop_of(list->of, list->n, s->clients));
+		else if (s->kind == SAGA_AGENT && s->clients == 64)
+			goal_at_least("saga_agent_64", rate, "per_second", 20000);
+		else if (s->kind == SAGA_INPROCESS && s->clients == 64)
+			goal_at_least("saga_inprocess_64", rate, "per_second", 50000);
+	}
+}
+
 void series_report(const struct series_list *list, const struct cpu *cpu)
 {
 	const struct series *all = list->of, *end = all + list->n;
@@ -158,4 +199,5 @@ void series_report(const struct series_list *list, const struct cpu *cpu)
 			       median(s, &s->p99_ms));
 	for (const struct series *s = all; s < end; s++)
 		report_cpu(s, cpu);
+	goals(list);
 }

@@ -39,7 +39,7 @@ void series_list_add(struct series_list *list, enum kind kind, char *clients);
 void series_list_sort(struct series_list *list);
 
 /* Prints the medians: a `2pc` or `saga` line for each of Settle's series, then one line
- * of CPU time for each series. */
+ * of CPU time for each series, then the `name=` lines of what has a goal. */
 void series_report(const struct series_list *list, const struct cpu *cpu);
 
 #endif

@@ -170,7 +170,8 @@ static enum rc read_saga(struct record *r, const detail_msg *m, struct err *err)
 
 	if (state == 0)
 		return err_set(err, RC_INVALID, "a saga in state %d", (int)r->state);
-	if (m->n_steps > RECORD_STEPS_MAX || m->n_branches > 0)
+	if (m->n_steps > RECORD_STEPS_MAX || m->n_branches > 0 ||
+	    (m->n_steps == 0 && state != SAGA_DONE))
 		return err_set(err, RC_INVALID, "%zu steps and %zu branches", m->n_steps,
 			       m->n_branches);
 	r->saga = saga_blank(m->n_steps);
@@ -224,7 +225,10 @@ static enum rc read_detail(struct record *r, const detail_msg *m, struct err *er
 	r->deadline_us = m->deadline_us;
 	if (read_parent(r, m, err) != RC_OK)
 		return RC_INVALID;
-	return m->n_steps > 0 ? read_saga(r, m, err) : read_branches(r, m, err);
+	/* Without either it is a saga without steps, which ends as it begins. */
+	if (m->n_steps > 0 || (m->n_branches == 0 && r->state == TXN_COMMITTED))
+		return read_saga(r, m, err);
+	return read_branches(r, m, err);
 }
 
 enum rc record_unpack(struct record *r, const void *bytes, size_t size, struct err *err)

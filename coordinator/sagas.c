@@ -362,10 +362,22 @@ static void set_deadline(struct engine *e, struct txn *t)
 	t->deadline_us = at == 0 ? UINT64_MAX : e->now_us + left_us;
 }
 
+/* Without steps there is nothing to wait for: its end is all that is written. */
+static void end_at_once(struct engine *e, struct txn *t)
+{
+	history_say(e, t, "begun", NULL);
+	saga_resume(t->rec->saga);
+	saga_write(e, t, SAGA_RUNNING, true);
+}
+
 void saga_begin(struct engine *e, struct txn *t)
 {
-	set_deadline(e, t);
 	t->rec->epoch = e->settings.epoch;
+	if (t->rec->saga->n_steps == 0) {
+		end_at_once(e, t);
+		return;
+	}
+	set_deadline(e, t);
 	effects_record_saga(e, t, true);
 	history_say(e, t, "begun", NULL);
 	see_to(e, t);

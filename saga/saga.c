@@ -487,14 +487,14 @@ bool saga_valid(const struct saga *s)
 {
 	const struct saga_step *p = s->def != NULL ? pivot(s) : NULL;
 
-	if (s->state <= 0 || s->state >= SAGA_STATES || s->n_steps == 0)
+	if (s->state <= 0 || s->state >= SAGA_STATES)
 		return false;
 	for (size_t i = 0; i < s->n_steps; i++)
 		if (s->steps[i].state <= 0 || !in(&s->steps[i], rows[s->state].steps))
 			return false;
-	if (p != NULL && direction(s) == SAGA_FINISHING && !in(p, IN(DONE) | IN(SKIPPED)))
-		return false;
-	if (any(s, IN(STUCK)) != (s->state != rows[s->state].free))
+	if ((p != NULL && direction(s) == SAGA_FINISHING && !in(p, IN(DONE) | IN(SKIPPED))) ||
+	    any(s, IN(STUCK)) != (s->state != rows[s->state].free) ||
+	    (s->n_steps == 0 && s->state != SAGA_DONE)) /* it ends as it begins */
 		return false;
 	return s->state != SAGA_UNDOING || any(s, ~(unsigned)SETTLED);
 }

@@ -113,7 +113,8 @@ struct saga_news {
  * anything that is owed. */
 bool saga_step(struct saga *s, const struct saga_news *news);
 
-/* After a restart: what was under way may or may not have been done. */
+/* After a restart: what was under way may or may not have been done.  A saga without steps
+ * is done by this, restart or not. */
 void saga_resume(struct saga *s);
 
 /* What a step is owed now. */

@@ -281,8 +281,12 @@ void steps_read(struct problems *p, const struct yaml_node *list, struct workflo
 {
 	struct reading r = {.problems = p, .w = w};
 
-	if (list->kind != YAML_LIST || list->count == 0) {
-		problem_add(p, RC_INVALID, list, "steps: expected a list of one step or more");
+	if (list->kind != YAML_LIST) {
+		problem_add(p, RC_INVALID, list, "steps: expected a list of steps");
+		return;
+	}
+	if (list->count == 0) { /* nothing to do: what is submitted is committed at once */
+		w->saga = true;
 		return;
 	}
 	if (list->count > WORKFLOW_STEPS_MAX) {

@@ -27,8 +27,7 @@ static void read_root(struct problems *p, const struct yaml_node *root, struct w
 	if (steps != NULL)
 		steps_read(p, steps, w);
 	else if (!read_misspelt(root, "steps"))
-		problem_add(p, RC_INVALID, root,
-			    "a workflow needs \"steps\": a list of one step or more");
+		problem_add(p, RC_INVALID, root, "a workflow needs \"steps\": a list of steps");
 }
 
 /* Reads a text as far as it can be read; the workflow is of use only if there are no

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh [lint|fuzz|model] - installs the Debian packages that are missing, and only those.
+# deps.sh [lint|fuzz|model|bench] - installs the Debian packages that are missing, and only those.
 #
 # Does nothing, fast, when all is there.  As root or with a passwordless sudo it
 # installs; otherwise it prints the one command to type, and fails.
@@ -19,6 +19,7 @@ case ${1-} in
 lint) packages="$packages clang clang-format clang-tidy" ;;
 fuzz) packages="$packages clang libclang-rt-14-dev" ;;
 model) packages="$packages spin" ;;
+bench) packages="$packages wrk" ;;
 esac
 
 missing=

@@ -317,7 +317,7 @@ START_TEST(workflows_are_published_shown_and_activated)
 	SETTLE(0, "book", "show", "v2");
 	SETTLE(0, "committed", "submit", "book", "--gid", "v1");
 	SETTLE(1, "who", "submit", "book", "--gid", "v0", "--input", "who=7");
-	file_write(path, "workflow: book\nsteps: []\n");
+	file_write(path, "workflow: book\nsteps: {}\n");
 	SETTLE(1, ":2:", "publish", path);
 	http_stub_free(desk);
 	free(second);

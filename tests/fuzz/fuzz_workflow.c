@@ -39,7 +39,7 @@ static void check_facts(const struct workflow *w)
 {
 	size_t pivots = 0;
 
-	MUST(w->n_steps >= 1 && w->n_steps <= WORKFLOW_STEPS_MAX);
+	MUST((w->n_steps >= 1 || w->saga) && w->n_steps <= WORKFLOW_STEPS_MAX);
 	MUST(id_valid(w->name, NAME_MAX_LEN));
 	for (size_t i = 0; i < w->n_steps; i++) {
 		const struct def_step *s = &w->steps[i];

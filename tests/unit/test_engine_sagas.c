@@ -302,6 +302,25 @@ START_TEST(step_whose_when_is_false_is_skipped)
 }
 END_TEST
 
+START_TEST(saga_without_steps_is_committed_at_once_but_answered_when_that_is_durable)
+{
+	static const char empty[] = "{workflow: w, steps: []}";
+
+	submit(1, empty);
+	ck_assert_ptr_null(world_answer(1));
+	world_crash_restart(); /* nothing was durable */
+	submit(2, empty);
+	ck_assert_ptr_null(world_answer(2));
+	sync();
+	ck_assert_int_eq(world_answer(2)->code, ANSWER_FINISHED);
+	STATUS("committed");
+	world_crash_restart();
+	STATUS("committed");
+	submit(3, empty);
+	ck_assert_int_eq(world_answer(3)->code, ANSWER_FINISHED);
+}
+END_TEST
+
 START_TEST(deadline_undoes_a_saga)
 {
 	submit(1, "{workflow: w, deadline: 5s, steps: [{name: a, resource: r7, operation: op, "
@@ -387,6 +406,8 @@ int main(void)
 	tcase_add_test(tc, groups_of_sagas_are_not_listed_but_shown_with_their_saga);
 	tcase_add_test(tc, expression_that_runs_away_fails_its_saga_with_a_reason);
 	tcase_add_test(tc, step_whose_when_is_false_is_skipped);
+	tcase_add_test(tc,
+		       saga_without_steps_is_committed_at_once_but_answered_when_that_is_durable);
 	tcase_add_test(tc, deadline_undoes_a_saga);
 	tcase_add_test(tc, restarted_agent_makes_the_attempt_unknown_and_the_next_one_goes_to_it);
 	tcase_add_test(tc, lost_connection_sends_the_same_attempt_to_the_same_agent);
