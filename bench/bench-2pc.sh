@@ -1,7 +1,7 @@
 #!/bin/bash
 # bench-2pc.sh BUILD [OPTION…] - two-phase commit over two PostgreSQL servers: Settle
 # against a loop written by hand, in interleaved rounds (bench_2pc.c, which gets the
-# options).  From make: `make bench-2pc ROUNDS=5 WINDOW_MS=10000 POOL=32`.
+# options).  From make: `make bench-2pc ROUNDS=5 WINDOW_MS=10000 POOL=24`.
 #
 # Servers, journal and programs live in one temporary directory and on free ports;
 # they are ended by process id.  The servers have their standard durability.
@@ -11,7 +11,7 @@ build=${1:-build}
 shift
 rounds=${ROUNDS:-5} window_ms=${WINDOW_MS:-2000}
 [ -z "${QUICK-}" ] || rounds=3 window_ms=600
-pool=${POOL:-32} finishers=${FINISHERS:-4} lock_timeout=2s
+pool=${POOL:-16} finishers=${FINISHERS:-4} lock_timeout=2s
 settled=$(realpath "$build/settled") agent=$(realpath "$build/settle-agent")
 bench=$(realpath "$build/bench/bench_2pc")
 pg_bin=${PG_BIN:-}

@@ -25,6 +25,7 @@ plan=(
 what() { # NAME
 	case $1 in
 	2pc_ratio_*) echo "transactions a second, to the loop's best; ${1##*_} in flight" ;;
+	2pc_decided_p50_*) echo "the same, answered on the decision; ${1##*_} in flight" ;;
 	2pc_p50_ratio_*) echo "median latency, to the loop's; ${1##*_} in flight" ;;
 	saga_agent_*) echo "sagas of three empty steps over one agent; ${1##*_} in flight" ;;
 	saga_inprocess_*) echo "the same on engine and journal alone; ${1##*_} in flight" ;;

@@ -36,6 +36,7 @@ enum {
 	OPT_WARM,
 	OPT_LOOP,
 	OPT_SETTLE,
+	OPT_DECIDED,
 	OPT_LOCK,
 	OPT_PROCESS,
 	OPT_SYNC,
@@ -51,6 +52,7 @@ static const struct option options[] = {
 	{"warm-ms", required_argument, NULL, OPT_WARM},
 	{"loop", required_argument, NULL, OPT_LOOP},
 	{"settle", required_argument, NULL, OPT_SETTLE},
+	{"decided", required_argument, NULL, OPT_DECIDED},
 	{"lock-timeout", required_argument, NULL, OPT_LOCK},
 	{"process", required_argument, NULL, OPT_PROCESS},
 	{"sync-file", required_argument, NULL, OPT_SYNC},
@@ -61,34 +63,46 @@ static const struct option options[] = {
 static const char usage[] =
 	"usage: bench_2pc --a CONNINFO --b CONNINFO [--rest-port PORT] [options]\n"
 	"  --loop 1,4,16,64      clients of the loop; empty: none\n"
-	"  --settle 1,16,64      clients of settled; empty: none\n"
+	"  --settle 1,16,64      clients of settled, each waits for the end; empty: none\n"
+	"  --decided 1           clients that are answered on the decision; empty: none\n"
 	"  --rounds N            (3)  --window-ms N (5000)  --warm-ms N (500), of each run\n"
 	"  --accounts N          (10000) on each server; few of them wait for each other\n"
 	"  --lock-timeout T      (2s) of the loop; the agents' is in their own files\n"
 	"  --process NAME=PID    whose CPU time is told, its children's with it; repeat\n"
 	"  --sync-file PATH      a file to try how long a sync takes there\n";
 
-/* The workflow as a JSON string; what varies is the input. */
-static const char body_form[] =
-	"{\"definition\":\"workflow: transfer\\ninput: [from, to, amount]\\nsteps:\\n"
-	"  - name: pay\\n    timeout: 10s\\n    atomic:\\n"
-	"      - {name: debit, resource: bank-a, operation: debit, "
-	"args: {id: \\\"${input.from}\\\", amount: \\\"${input.amount}\\\"}}\\n"
-	"      - {name: credit, resource: bank-b, operation: credit, "
-	"args: {id: \\\"${input.to}\\\", amount: \\\"${input.amount}\\\"}}\\n\","
-	"\"input\":{\"from\":%d,\"to\":%d,\"amount\":%d},\"wait\":\"finished\"}";
+static const char transfer_workflow[] =
+	"{\"workflow\": \"transfer\", \"input\": [\"from\", \"to\", \"amount\"], \"steps\": ["
+	"{\"name\": \"pay\", \"timeout\": \"10s\", \"atomic\": ["
+	"{\"name\": \"debit\", \"resource\": \"bank-a\", \"operation\": \"debit\", "
+	"\"args\": {\"id\": \"${input.from}\", \"amount\": \"${input.amount}\"}}, "
+	"{\"name\": \"credit\", \"resource\": \"bank-b\", \"operation\": \"credit\", "
+	"\"args\": {\"id\": \"${input.to}\", \"amount\": \"${input.amount}\"}}]}]}";
 
-static void transfer_body(const struct transfer *t, char *out, size_t room)
+static void write_body(const struct transfer *t, const char *wait, char *out, size_t room)
 {
-	snprintf(out, room, body_form, t->from, t->to, t->amount);
+	snprintf(out, room,
+		 "{\"workflow\":\"transfer\",\"input\":{\"from\":%d,\"to\":%d,\"amount\":%d},"
+		 "\"wait\":\"%s\"}",
+		 t->from, t->to, t->amount, wait);
 }
 
-static const struct rest_load transfers = {transfer_body};
+static void finished_body(const struct transfer *t, char *out, size_t room)
+{
+	write_body(t, "finished", out, room);
+}
+
+static void decided_body(const struct transfer *t, char *out, size_t room)
+{
+	write_body(t, "decided", out, room);
+}
+
+static const struct rest_load finished = {finished_body, false}, decided = {decided_body, true};
 
 static void read_options(int argc, char **argv)
 {
-	static char loops[] = "1,4,16,64", settles[] = "1,16,64";
-	char *loop = loops, *settle = settles;
+	static char loops[] = "1,4,16,64", settles[] = "1,16,64", decideds[] = "1";
+	char *loop = loops, *settle = settles, *on_decision = decideds;
 	int o;
 
 	while ((o = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -101,6 +115,7 @@ static void read_options(int argc, char **argv)
 		case OPT_WARM: bench.warm_ms = bench_number(optarg, 0, 3600 * 1000); break;
 		case OPT_LOOP: loop = optarg; break;
 		case OPT_SETTLE: settle = optarg; break;
+		case OPT_DECIDED: on_decision = optarg; break;
 		case OPT_LOCK: bench.lock_timeout = optarg; break;
 		case OPT_PROCESS: cpu_add_named(&bench.cpu, optarg); break;
 		case OPT_SYNC: bench.sync_file = optarg; break;
@@ -113,8 +128,10 @@ static void read_options(int argc, char **argv)
 		exit(2);
 	}
 	series_list_add(&bench.series, LOOP, loop);
-	if (bench.port != 0)
-		series_list_add(&bench.series, SETTLE, settle);
+	if (bench.port == 0)
+		return;
+	series_list_add(&bench.series, SETTLE, settle);
+	series_list_add(&bench.series, SETTLE_DECIDED, on_decision);
 }
 
 static void one_run(struct series *s, struct accounts *accounts, int round)
@@ -132,7 +149,7 @@ static void one_run(struct series *s, struct accounts *accounts, int round)
 	if (s->kind == LOOP)
 		loop_run(&run, bench.conninfo, bench.lock_timeout);
 	else
-		rest_run(&run, bench.port, &transfers);
+		rest_run(&run, bench.port, s->kind == SETTLE ? &finished : &decided);
 	accounts_check(accounts, run.moved);
 	series_add(s, &run);
 	run_fini(&run);
@@ -151,6 +168,8 @@ int main(int argc, char **argv)
 	accounts_open(&accounts, bench.accounts);
 	if (bench.port != 0)
 		rest_await_ready(bench.port, 2);
+	if (bench.port != 0)
+		rest_publish(bench.port, transfer_workflow);
 	for (int round = 1; round <= bench.rounds; round++)
 		for (int i = 0; i < bench.series.n; i++)
 			one_run(&bench.series.of[round % 2 ? i : bench.series.n - 1 - i], &accounts,

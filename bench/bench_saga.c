@@ -117,7 +117,7 @@ static void saga_body(const struct transfer *t, char *out, size_t room)
 
 static void one_run(struct series *s)
 {
-	static const struct rest_load sagas = {saga_body};
+	static const struct rest_load sagas = {.body = saga_body};
 	struct run run = {
 		.clients = s->clients,
 		.warm_ms = (uint64_t)bench.warm_ms,

@@ -106,7 +106,7 @@ static void prepare(const struct target *t)
 
 static void one_run(struct cell *c, int round)
 {
-	static const struct rest_load load = {transaction_body};
+	static const struct rest_load load = {.body = transaction_body};
 	struct target *t = bench.targets;
 	struct run run;
 

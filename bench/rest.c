@@ -120,16 +120,38 @@ static void on_ready(void *who, struct run *run)
 	if (body == NULL)
 		return;
 	reason = strstr(body, "\"reason\"");
-	/* The transaction's own status stands before those of its steps. */
-	if (strncmp(c->reply, "HTTP/1.1 201", 12) != 0)
+	if (strncmp(c->reply, "HTTP/1.1 20", 11) != 0)
 		bench_die("rest: not finished: %.400s", c->reply);
-	if (has(body, "\"status\"", "\"committed\""))
+	/* The transaction's own status stands before those of its steps. */
+	if (has(body, "\"status\"", "\"committed\"") ||
+	    (c->load->decided && has(body, "\"status\"", "\"committing\"")))
 		run_ended(run, &c->transfer, NULL);
 	else if (has(body, "\"status\"", "\"rolled_back\""))
 		run_ended(run, &c->transfer, reason != NULL ? reason : body);
 	else
 		bench_die("rest: not an end: %.400s", body);
 	begin(c, run);
+}
+
+static void await_idle(int port)
+{
+	struct client *c = mem_new(1, sizeof *c);
+	const char *body;
+	int tries = 0;
+
+	c->fd = dial(port);
+	c->port = port;
+	do {
+		if (tries++ > 0)
+			usleep(READY_PAUSE_MS * 1000);
+		if (tries == READY_TRIES)
+			bench_die("transactions do not end: %s", c->reply);
+		send_request(c, "GET /v1/stats", "");
+		while ((body = receive(c)) == NULL)
+			continue;
+	} while (!has(body, "\"running\"", "0") || !has(body, "\"committing\"", "0"));
+	close(c->fd);
+	free(c);
 }
 
 void rest_run(struct run *run, int port, const struct rest_load *load)
@@ -155,6 +177,8 @@ void rest_run(struct run *run, int port, const struct rest_load *load)
 		close(clients[i].fd);
 	free(clients);
 	close(ep);
+	if (load->decided)
+		await_idle(port);
 }
 
 /* ---- readiness ---- */

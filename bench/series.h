@@ -8,7 +8,7 @@
 
 enum { ROUNDS_MAX = 99, SERIES_MAX = 16 };
 
-enum kind { LOOP, SETTLE, SAGA_AGENT, SAGA_INPROCESS };
+enum kind { LOOP, SETTLE, SETTLE_DECIDED, SAGA_AGENT, SAGA_INPROCESS };
 
 /* One figure of each run. */
 struct figure {
