@@ -55,7 +55,7 @@ static void our_turn(const struct contest *c)
 		ours.port.put(ours.port.self, &c->now.of[i]);
 	for (size_t i = 0; i < c->size && c->any_before; i++)
 		ours.port.end(ours.port.self, &c->before.of[i]);
-	ours.port.commit(ours.port.self, ++ours.batch);
+	ours.port.commit(ours.port.self, ++ours.batch, c->size == 1);
 	while (ours.durable < ours.batch)
 		uv_run(&ours.loop, UV_RUN_ONCE);
 }

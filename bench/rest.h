@@ -2,8 +2,8 @@
  *
  * Each client has one connection that it keeps, and one transaction under way: it
  * posts what the load makes of its turn and is answered when the transaction has ended
- * (`wait: finished`), or when its end is decided.  One thread and one epoll serve all clients, and no more of
- * HTTP is understood than this takes, so that the client costs as little as it can.
+ * (`wait: finished`), or when its end is decided.  One thread and one epoll serve all clients, and
+ * no more of HTTP is understood than this takes, so that the client costs as little as it can.
  * Thread: the program's only one. */
 #ifndef BENCH_REST_H
 #define BENCH_REST_H

@@ -215,7 +215,7 @@ static void batch_close(struct engine *e)
 
 	history_batch_closes(e);
 	CRASH_POINT(batch_close);
-	e->journal.commit(e->journal.self, b->id);
+	e->journal.commit(e->journal.self, b->id, e->forced && e->in_flight <= FEW_IN_FLIGHT);
 	if (e->forced)
 		e->last_forced = b->id;
 	e->forced = false;

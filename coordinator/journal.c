@@ -188,7 +188,7 @@ static void port_prune(void *self, uint64_t before_us)
 	staged_prune(j->open, before_us);
 }
 
-static void port_commit(void *self, uint64_t batch)
+static void port_commit(void *self, uint64_t batch, bool at_once)
 {
 	struct journal *j = self;
 	struct staged *closed = j->open;
@@ -198,7 +198,7 @@ static void port_commit(void *self, uint64_t batch)
 	j->last_batch = batch;
 	closed->id = batch;
 	j->open = staged_new(order);
-	writer_queue(j->writer, closed);
+	writer_queue(j->writer, closed, at_once);
 	CRASH_POINT(batch_queued);
 }
 
@@ -261,7 +261,7 @@ void journal_close(struct journal *j)
 		return;
 	reader_close(j->reader);
 	if (j->writer != NULL && j->open != NULL && j->open->first != NULL)
-		writer_queue(j->writer, j->open);
+		writer_queue(j->writer, j->open, false);
 	else
 		staged_free(j->open);
 	writer_close(j->writer);

@@ -4,7 +4,7 @@
  * Rule: a batch is posted as durable only after the transaction that holds it and
  * all before it has been committed and synced.  If that fails, nothing is posted and
  * the process ends at once (status 70).
- * Thread: the loop's; the connection is the writer thread's from start to close. */
+ * Thread: the loop's; the connection is whose turn it is from start to close. */
 #ifndef COORDINATOR_JOURNAL_WRITER_H
 #define COORDINATOR_JOURNAL_WRITER_H
 
@@ -25,8 +25,9 @@ enum rc writer_open(sqlite3 *db, uint64_t epoch, struct writer **out, struct err
 void writer_start(struct writer *w, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),
 		  void *arg);
 
-/* Takes the batch. */
-void writer_queue(struct writer *w, struct staged *s);
+/* Takes the batch.  `at_once`: it may be made durable before this returns, blocking for a
+ * sync; `durable` is called later in any case. */
+void writer_queue(struct writer *w, struct staged *s, bool at_once);
 
 /* Makes durable what is queued, ends the thread, closes the journal in order. `durable`
  * is not called any more. NULL is ignored. */

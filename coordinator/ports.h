@@ -50,8 +50,9 @@ typedef void (*resource_fn)(const struct resource_info *info, void *arg);
 
 /* The durable record.  What is put is staged for the open batch; commit closes
  * the batch under `batch` and makes it durable in the background; when it is,
- * engine_durable(batch) is called from a later turn, batches in order.  A failed
- * write does not come back: the process stops (the journal sees to it). */
+ * engine_durable(batch) is called from a later turn, batches in order.  `at_once`: hardly
+ * anybody else waits for the engine, so commit may block for as long as a sync takes.  A
+ * failed write does not come back: the process stops (the journal sees to it). */
 struct journal_port {
 	/* The whole row, new or replaced. */
 	void (*put)(void *self, const struct record *r);
@@ -73,7 +74,7 @@ struct journal_port {
 	/* Forgets finished transactions that began before `before_us`, a bounded number
 	 * each time. */
 	void (*prune)(void *self, uint64_t before_us);
-	void (*commit)(void *self, uint64_t batch);
+	void (*commit)(void *self, uint64_t batch, bool at_once);
 
 	/* Reads; they see every durable batch and perhaps later ones.  RC_NOT_FOUND,
 	 * RC_INVALID (the journal is damaged), RC_IO; a list also RC_FULL: it looked at as

@@ -87,7 +87,7 @@ bool world_open_over(const struct record *r, bool one_phase)
 	journal.put(journal.self, r);
 	for (size_t i = 0; r->saga != NULL && i < r->saga->n_steps; i++)
 		journal.put_step(journal.self, r, i);
-	journal.commit(journal.self, 1);
+	journal.commit(journal.self, 1, false);
 	memory_journal_durable(fw.journal, 1);
 	memory_journal_crash(fw.journal);
 	engine_up();

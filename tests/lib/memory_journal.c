@@ -125,8 +125,9 @@ static void port_prune(void *self, uint64_t before_us)
 	staged_prune(m->open, before_us);
 }
 
-static void port_commit(void *self, uint64_t batch)
+static void port_commit(void *self, uint64_t batch, bool at_once)
 {
+	(void)at_once; /* when a batch is durable is for the test to say */
 	struct memory_journal *m = self;
 	struct staged **end = &m->flying;
 	const uint64_t order = m->open->order;

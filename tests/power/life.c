@@ -267,7 +267,7 @@ static void give(struct jf *f, const struct script *p, size_t i)
 		act(f, &p->batches[i].acts[k]);
 	/* So that no two states are the same. */
 	f->port.put_event(f->port.self, MARK_SEQ + p->mark + i, 1, i, "{}");
-	f->port.commit(f->port.self, i + 1);
+	f->port.commit(f->port.self, i + 1, i % 2 == 0);
 }
 
 static void copy_log(const char *dir)

@@ -80,7 +80,7 @@ static void bad_moment(struct sim_coord *c, uint64_t us)
 		sim_in(first + sim_rand(us - first), dies, c, c->life);
 }
 
-static void commit(void *self, uint64_t batch)
+static void commit(void *self, uint64_t batch, bool at_once)
 {
 	SIM_AS(SIM_STORE, 0);
 	struct journal_port memory;
@@ -91,7 +91,7 @@ static void commit(void *self, uint64_t batch)
 	uint64_t at = sim_now_us() + 100 + sim_rand(most);
 
 	memory = memory_journal_port(self);
-	memory.commit(self, batch);
+	memory.commit(self, batch, at_once);
 	if (at < c->synced_us)
 		at = c->synced_us;
 	c->synced_us = at;

@@ -142,7 +142,7 @@ START_TEST(close_commits_what_is_staged_and_queued)
 {
 	jf_open(&f);
 	jf_put(&f, "queued", 1000, TXN_COMMITTING);
-	f.port.commit(f.port.self, 1);
+	f.port.commit(f.port.self, 1, false);
 	jf_put(&f, "staged", 1001, TXN_COMMITTING);
 	jf_close(&f);
 	ck_assert_uint_eq(f.reported, 0); /* not from inside, and not after */
@@ -185,7 +185,7 @@ START_TEST(batches_that_piled_up_share_one_transaction)
 	for (uint64_t i = 1; i <= BATCHES; i++) {
 		snprintf(gid, sizeof gid, "g%" PRIu64, i);
 		jf_put(&f, gid, i, TXN_COMMITTING);
-		f.port.commit(f.port.self, i);
+		f.port.commit(f.port.self, i, i % 3 == 0);
 	}
 	jf_start(&f);
 	jf_wait(&f, BATCHES);
