@@ -369,12 +369,32 @@ static void job_sent(struct engine *e, struct agent *a, struct job *job, uint64_
 	}
 }
 
+enum { FRAME_KEPT = 1024 };
+
+/* The n-th command of the frame that is being filled; the room is kept for the next one. */
+static struct command *frame_room(struct engine *e, size_t n)
+{
+	if (n == e->frame_room) {
+		e->frame_room = n > 0 ? 2 * n : 16;
+		e->frame = mem_grow(e->frame, e->frame_room, sizeof *e->frame);
+	}
+	return &e->frame[n];
+}
+
+static void frame_done(struct engine *e)
+{
+	if (e->frame_room <= FRAME_KEPT)
+		return;
+	free(e->frame);
+	e->frame = NULL;
+	e->frame_room = 0;
+}
+
 /* One frame to the oldest poll, with as much of the outbox as fits. */
 static void send_frame(struct engine *e, struct agent *a)
 {
 	const struct held_poll poll = a->polls[0];
-	struct command *commands = NULL;
-	size_t n = 0, room = 0, bytes = 0;
+	size_t n = 0, bytes = 0;
 	struct reply r = {.cluster = e->settings.cluster, .epoch = e->settings.epoch, .error = ""};
 
 	a->n_polls--;
@@ -382,25 +402,23 @@ static void send_frame(struct engine *e, struct agent *a)
 	while (a->outbox != NULL && n < FRAME_ITEMS_MAX && bytes < FRAME_FILL) {
 		struct job *job = a->outbox;
 
-		if (n == room) {
-			room = room > 0 ? 2 * room : 16;
-			commands = mem_grow(commands, room, sizeof *commands);
-		}
+		struct command *c = frame_room(e, n++);
+
 		if (command_is_call(job->command))
-			call_fill(e, job, &commands[n]);
+			call_fill(e, job, c);
 		else
-			fill_command(e, job, &commands[n]);
-		bytes += 256 + commands[n++].args.size;
+			fill_command(e, job, c);
+		bytes += 256 + c->args.size;
 		job_unlist(job);
 		job_sent(e, a, job, poll.pipe);
 	}
 	r.want_hello = !a->greeted;
-	r.commands = commands;
+	r.commands = e->frame;
 	r.n_commands = n;
 	r.answers = a->answers;
 	r.n_answers = a->n_answers;
 	e->agents_port.reply(e->agents_port.self, poll.id, &r);
-	free(commands);
+	frame_done(e);
 	inquiries_clear(a);
 }
 

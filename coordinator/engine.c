@@ -66,6 +66,7 @@ void engine_free(struct engine *e)
 	heap_fini(&e->agent_timers);
 	heap_fini(&e->waiter_timers);
 	jsonbuf_fini(&e->line);
+	free(e->frame);
 	free(e);
 }
 

@@ -134,6 +134,24 @@ static struct write *add_small_steps(struct staged *s, uint64_t seq)
 	return w;
 }
 
+/* They become those of an event that is still to be filled; NULL if there are none. */
+static struct write *take_small_steps(struct staged *s, uint64_t seq)
+{
+	struct write **link = bucket_of(s, seq), *w;
+	struct steps list;
+
+	while (*link != NULL && (*link)->seq != seq)
+		link = &(*link)->steps.next;
+	w = *link;
+	if (w == NULL)
+		return NULL;
+	*link = w->steps.next;
+	list = w->steps.list;
+	w->kind = WRITE_EVENT;
+	w->event = (struct write_event){.steps = list};
+	return w;
+}
+
 void staged_step(struct staged *s, const struct record *r, size_t n)
 {
 	struct steps_one one = {.n = n, .order = ++s->order};
@@ -153,18 +171,17 @@ void staged_step(struct staged *s, const struct record *r, size_t n)
 
 void staged_event(struct staged *s, uint64_t seq, uint64_t n, uint64_t wall_us, const char *json)
 {
-	struct write_event *event = &add_of(s, WRITE_EVENT, seq)->event;
-	struct write *steps = small_steps(s, seq);
+	/* Later rows are pushed out by newer ones, and would take the steps with them. */
+	struct write *w = n <= EVENTS_FIRST_KEPT ? take_small_steps(s, seq) : NULL;
+	struct write_event *event;
 
 	assert(n > 0 && n <= INT64_MAX);
+	if (w == NULL)
+		w = add_of(s, WRITE_EVENT, seq);
+	event = &w->event;
 	event->n = n;
 	event->at_us = wall_us;
 	event->json = mem_dup(json);
-	/* Later rows are pushed out by newer ones, and would take the steps with them. */
-	if (n <= EVENTS_FIRST_KEPT && steps != NULL) {
-		event->steps = steps->steps.list;
-		steps->steps.list = (struct steps){0};
-	}
 }
 
 void staged_resource(struct staged *s, const struct resource_info *info)

@@ -42,7 +42,7 @@ struct write_event {
 	struct steps steps; /* that were written in the same batch and are small; or none */
 };
 
-/* What an event has taken is none any more. */
+/* Small ones become the event that takes them. */
 struct write_steps {
 	struct steps list;
 	struct write *next; /* in `small` */

@@ -20,9 +20,9 @@
 
 enum {
 	BODY_MAX = 4 << 20,
-	DRAIN_MAX = 64 << 20, /* of a refused body: read and dropped, so that the client
-			       * gets to the answer; beyond it the connection is closed */
-	HEADERS_MAX = 32 << 10,
+	DRAIN_MAX = 64 << 20,   /* of a refused body: read and dropped, so that the client
+				 * gets to the answer; beyond it the connection is closed */
+	HEADERS_MAX = 16 << 10, /* libmicrohttpd clears 1.5 times as much for each request */
 	WAIT_MAX_MS = 5 * 60 * 1000,
 	WAIT_STANDARD_MS = 30 * 1000,
 	GID_FIELD = GID_MAX + 1,

@@ -251,6 +251,8 @@ struct engine {
 	struct jsonbuf line;   /* of a history, being written */
 	struct lines *telling; /* go with the open batch */
 	struct lines *quiet;   /* may wait, LAZY_FLUSH_US at the most; the oldest first */
+	struct command *frame; /* commands of a frame, being filled */
+	size_t frame_room;
 };
 
 #endif

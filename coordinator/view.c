@@ -177,6 +177,8 @@ char *view_record(const struct record *r, const struct view_more *more)
 {
 	struct jsonbuf out = {.max = SIZE_MAX};
 
+	jsonbuf_room(&out,
+		     r->saga != NULL ? 300 + 150 * r->saga->n_steps : 0); /* most often enough */
 	out_open(&out, '{');
 	put_head(&out, r);
 	out_json(&out, "input", r->input);

@@ -67,6 +67,8 @@ struct saga {
 	const struct workflow *def; /* borrowed; NULL in a saga that is only shown */
 	struct saga_step *steps;
 	size_t n_steps;
+	/* The names of all steps' work, in one piece; NULL: each is freed with its step. */
+	char *names;
 };
 
 /* A saga of `def`, every step waiting; borrows `def`. Give to saga_free. */

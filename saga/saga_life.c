@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct saga *saga_blank(size_t n)
 {
@@ -17,23 +18,59 @@ struct saga *saga_blank(size_t n)
 	return s;
 }
 
+static size_t size_of(const char *name)
+{
+	return name != NULL ? strlen(name) + 1 : 0;
+}
+
+static size_t size_of_names(const struct def_step *d)
+{
+	return size_of(d->name) + size_of(d->action.resource) + size_of(d->action.operation) +
+	       size_of(d->undo.resource) + size_of(d->undo.operation);
+}
+
+/* The copy of `name` at `*at`, which moves behind it. */
+static char *put_name(char **at, const char *name)
+{
+	const size_t size = size_of(name);
+
+	if (name == NULL)
+		return NULL;
+	*at += size;
+	return memcpy(*at - size, name, size);
+}
+
 struct saga *saga_new(const struct workflow *def)
 {
 	struct saga *s = saga_blank(def->n_steps);
+	size_t size = 0;
+	char *at;
 
 	s->def = def;
+	for (size_t i = 0; i < s->n_steps; i++)
+		size += size_of_names(&def->steps[i]);
+	at = s->names = mem_new(size, 1);
 	for (size_t i = 0; i < s->n_steps; i++) {
 		const struct def_step *d = &def->steps[i];
 		struct saga_step *st = &s->steps[i];
 
-		st->name = mem_dup(d->name);
-		st->resource = mem_dup(d->action.resource);
-		st->operation = mem_dup(d->action.operation);
-		st->undo_resource = mem_dup(d->undo.resource);
-		st->undo_operation = mem_dup(d->undo.operation);
+		st->name = put_name(&at, d->name);
+		st->resource = put_name(&at, d->action.resource);
+		st->operation = put_name(&at, d->action.operation);
+		st->undo_resource = put_name(&at, d->undo.resource);
+		st->undo_operation = put_name(&at, d->undo.operation);
 		st->pivot = d->pivot;
 	}
 	return s;
+}
+
+static void free_names(struct saga_step *st)
+{
+	free(st->name);
+	free(st->resource);
+	free(st->operation);
+	free(st->undo_resource);
+	free(st->undo_operation);
 }
 
 void saga_free(struct saga *s)
@@ -43,16 +80,14 @@ void saga_free(struct saga *s)
 	for (size_t i = 0; i < s->n_steps; i++) {
 		struct saga_step *st = &s->steps[i];
 
-		free(st->name);
-		free(st->resource);
-		free(st->operation);
-		free(st->undo_resource);
-		free(st->undo_operation);
+		if (s->names == NULL)
+			free_names(st);
 		free(st->args);
 		free(st->output);
 		free(st->reason);
 		free(st->agent);
 	}
+	free(s->names);
 	free(s->steps);
 	free(s);
 }
