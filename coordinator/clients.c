@@ -209,7 +209,7 @@ static enum rc begin_plain(struct engine *e, const struct submit *s, const struc
 	r = record_new(s->gid, &plan);
 	number(e, r, s);
 	r->version = s->version;
-	r->input = s->input != NULL ? json_dumps(input, JSON_COMPACT) : NULL;
+	r->input = s->input != NULL ? view_dump(json_incref(input)) : NULL;
 	r->accepted = s->wait == WAIT_ACCEPTED;
 	*out = txn_add(e, r);
 	if (r->accepted)
@@ -238,7 +238,7 @@ static enum rc begin_saga(struct engine *e, const struct submit *s, struct defin
 	r->workflow = mem_dup(w->name);
 	r->version = s->version;
 	r->definition = s->version == 0 ? mem_dup(definition_text(def)) : NULL;
-	r->input = json_dumps(input, JSON_COMPACT);
+	r->input = view_dump(json_incref(input));
 	r->accepted = true; /* its first record is forced */
 	r->deadline_us = deadline_ms != 0 ? e->wall_us + deadline_ms * 1000 : 0;
 	*out = txn_add(e, r);

@@ -1,6 +1,7 @@
 /* jsonout.c - see jsonout.h. */
 #include "coordinator/jsonout.h"
 #include "base/clock.h"
+#include "base/json_plain.h"
 #include "base/mem.h"
 #include "wire/scan.h"
 
@@ -108,28 +109,21 @@ void out_text(struct jsonbuf *b, const char *key, const char *text)
 		out_part(b, key, text, strlen(text));
 }
 
-static void put_number(struct jsonbuf *b, uint64_t n)
+void out_number(struct jsonbuf *b, const char *key, uint64_t n)
 {
 	char digits[20], *at = digits + sizeof digits;
 
 	do
 		*--at = (char)('0' + n % 10);
 	while ((n /= 10) > 0);
-	jsonbuf_raw(b, at, (size_t)(digits + sizeof digits - at));
-}
-
-void out_number(struct jsonbuf *b, const char *key, uint64_t n)
-{
 	out_key(b, key);
-	put_number(b, n);
+	jsonbuf_raw(b, at, (size_t)(digits + sizeof digits - at));
 }
 
 void out_item_number(struct jsonbuf *b, int64_t n)
 {
 	comma(b);
-	if (n < 0)
-		jsonbuf_raw(b, "-", 1);
-	put_number(b, n < 0 ? -(uint64_t)n : (uint64_t)n);
+	jsonbuf_number(b, n);
 }
 
 void out_time(struct jsonbuf *b, const char *key, uint64_t wall_us)
@@ -150,6 +144,11 @@ void out_json(struct jsonbuf *b, const char *key, const char *json)
 	if (strcmp(json, "{}") == 0) { /* most often there is nothing */
 		out_key(b, key);
 		jsonbuf_raw(b, json, 2);
+		return;
+	}
+	if (json_plain_written(json, strlen(json))) {
+		out_key(b, key);
+		jsonbuf_text(b, json);
 		return;
 	}
 	value = json_loads(json, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);

@@ -2,6 +2,7 @@
  *
  * A slip of the pen is refused when a transaction is submitted, not found out in the
  * middle of it. */
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
 
@@ -71,7 +72,7 @@ enum rc plan_check_args(struct engine *e, const struct plan_owner *who, const ch
 		return declared ? err->code : RC_OK;
 	if (op->n_args == 0 && strcmp(text, "{}") == 0)
 		return RC_OK;
-	args = json_loads(text, 0, NULL);
+	args = json_text_read(text, strlen(text), 0, NULL);
 	rc = check_names(resource, op, args, err);
 	json_decref(args);
 	return rc == RC_OK ? rc : whose(who, err);

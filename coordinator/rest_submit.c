@@ -2,6 +2,7 @@
 #include "coordinator/rest_core.h"
 
 #include "base/clock.h"
+#include "base/json_sorted.h"
 #include "base/mem.h"
 #include "saga/jsonbuf.h"
 
@@ -24,7 +25,7 @@ struct submission {
 
 static char *dump(const json_t *json)
 {
-	char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+	char *text = json_sorted(json);
 
 	if (text == NULL)
 		abort(); /* only for want of memory: it was parsed a moment ago */

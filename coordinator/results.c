@@ -28,6 +28,18 @@ static void keep_output(struct record_branch *b, const struct result *r)
 	b->output = mem_dup_bytes(r->output.data, r->output.size);
 }
 
+/* Nobody asks why then. */
+static bool is_yes(enum result_kind kind)
+{
+	return kind == RESULT_PREPARED || kind == RESULT_READ_ONLY || kind == RESULT_COMMITTED;
+}
+
+static void explain(char *out, size_t room, const struct result *r, const char *otherwise)
+{
+	snprintf(out, room, "branch %s at %s: %s", r->id.branch, r->id.resource,
+		 r->reason[0] != '\0' ? r->reason : otherwise);
+}
+
 /* An answer to PREPARE or ONCE counts only from the agent that was given it. */
 static void vote(struct engine *e, struct job *job, const struct result *r)
 {
@@ -41,8 +53,9 @@ static void vote(struct engine *e, struct job *job, const struct result *r)
 	};
 	char reason[REASON_MAX + 200];
 
-	snprintf(reason, sizeof reason, "branch %s at %s: %s", r->id.branch, r->id.resource,
-		 r->reason[0] != '\0' ? r->reason : "the agent gave no reason");
+	reason[0] = '\0';
+	if (!is_yes(r->kind))
+		explain(reason, sizeof reason, r, "the agent gave no reason");
 	if ((r->kind == RESULT_PREPARED || r->kind == RESULT_READ_ONLY) && r->output.size > 0 &&
 	    r->output.size + outputs_size(job->txn->rec) > OUTPUTS_MAX) {
 		txn_event(e, job->txn, TXN_EV_CANCEL, job->branch,
@@ -108,9 +121,9 @@ static void finish(struct engine *e, struct job *job, struct agent *a, const str
 	case RESULT_PREPARED: return; /* late */
 	default: return;
 	}
-	snprintf(reason, sizeof reason, "branch %s at %s: %s", r->id.branch, r->id.resource,
-		 r->reason[0] != '\0' ? r->reason
-				      : (ev == TXN_EV_ROLLED_BACK ? "rolled back" : ""));
+	reason[0] = '\0';
+	if (ev != TXN_EV_COMMITTED || job_branch(job)->state != BR_COMMITTING)
+		explain(reason, sizeof reason, r, ev == TXN_EV_ROLLED_BACK ? "rolled back" : "");
 	if (ev == TXN_EV_COMMITTED)
 		keep_output(job_branch(job), r);
 	txn_event(e, job->txn, ev, job->branch, reason);

@@ -5,6 +5,7 @@
  * (calls.c), an atomic group as a transaction of its own (groups.c).
  * Rule: each change of a step's state is forced; the counts of attempts are written
  * lazily, since losing one only means one attempt more. */
+#include "base/json_text.h"
 #include "base/mem.h"
 #include "coordinator/core.h"
 #include "coordinator/jsonout.h"
@@ -61,7 +62,9 @@ static uint64_t plan_retry(struct engine *e, struct txn *t, size_t step, uint64_
 
 struct workflow_data saga_data(const struct txn *t, json_t **input)
 {
-	*input = t->rec->input != NULL ? json_loads(t->rec->input, 0, NULL) : json_object();
+	const char *text = t->rec->input;
+
+	*input = text != NULL ? json_text_read(text, strlen(text), 0, NULL) : json_object();
 	return (struct workflow_data){t->rec->gid, *input, t->rec->saga};
 }
 

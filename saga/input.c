@@ -2,6 +2,7 @@
 #include "saga/input.h"
 #include "base/id.h"
 #include "base/mem.h"
+#include "saga/jsonbuf.h"
 #include "saga/read.h"
 #include "saga/template.h"
 #include "saga/workflow.h"
@@ -222,6 +223,17 @@ static enum rc bind_one(const struct input *in, const json_t *given, json_t *bou
 	return RC_OK;
 }
 
+static bool is_too_big(const json_t *given)
+{
+	struct jsonbuf text = {.max = WORKFLOW_INPUT_MAX};
+	bool over;
+
+	jsonbuf_value(&text, given);
+	over = text.over;
+	jsonbuf_fini(&text);
+	return over;
+}
+
 enum rc inputs_bind(const struct inputs *in, const json_t *given, json_t **out, struct err *err)
 {
 	json_t *bound;
@@ -230,7 +242,7 @@ enum rc inputs_bind(const struct inputs *in, const json_t *given, json_t **out, 
 	*out = NULL;
 	if (given != NULL && !json_is_object(given))
 		return err_set(err, RC_INVALID, "the input must be a JSON object");
-	if (given != NULL && json_dumpb(given, NULL, 0, JSON_COMPACT) > WORKFLOW_INPUT_MAX)
+	if (given != NULL && is_too_big(given))
 		return err_set(err, RC_TOO_BIG, "the input has more than %d bytes",
 			       WORKFLOW_INPUT_MAX);
 	/* Unknown names first: a misspelt one is missing as well, and this says why. */

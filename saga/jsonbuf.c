@@ -84,6 +84,19 @@ void jsonbuf_string(struct jsonbuf *b, const char *text, size_t size)
 	jsonbuf_text(b, "\"");
 }
 
+void jsonbuf_number(struct jsonbuf *b, int64_t n)
+{
+	uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
+	char digits[20], *at = digits + sizeof digits;
+
+	do
+		*--at = (char)('0' + left % 10);
+	while ((left /= 10) > 0);
+	if (n < 0)
+		*--at = '-';
+	jsonbuf_raw(b, at, (size_t)(digits + sizeof digits - at));
+}
+
 static void put_object(struct jsonbuf *b, json_t *object)
 {
 	const char *key, *comma = "";
@@ -124,10 +137,7 @@ void jsonbuf_value(struct jsonbuf *b, const json_t *value)
 	case JSON_STRING:
 		jsonbuf_string(b, json_string_value(value), json_string_length(value));
 		return;
-	case JSON_INTEGER:
-		snprintf(number, sizeof number, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-		jsonbuf_text(b, number);
-		return;
+	case JSON_INTEGER: jsonbuf_number(b, json_integer_value(value)); return;
 	case JSON_REAL: jsonbuf_text(b, real_json(json_real_value(value), number)); return;
 	case JSON_TRUE: jsonbuf_text(b, "true"); return;
 	case JSON_FALSE: jsonbuf_text(b, "false"); return;

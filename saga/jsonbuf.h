@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Zero it, but for `max`. Once `over`, nothing more is written. */
 struct jsonbuf {
@@ -34,6 +35,7 @@ void jsonbuf_value(struct jsonbuf *b, const json_t *value);
 /* The shortest text of a real that reads back the same; returns `out`. */
 enum { REAL_TEXT_MAX = 40 };
 char *real_json(double value, char out[REAL_TEXT_MAX]);
+void jsonbuf_number(struct jsonbuf *b, int64_t n);
 /* A string with its quotes. */
 void jsonbuf_string(struct jsonbuf *b, const char *text, size_t size);
 
