@@ -89,16 +89,18 @@ static void answer(struct peer *p, const unsigned char *ids, size_t ids_size,
 	const struct reply refusal = {.cluster = reply->cluster,
 				      .epoch = reply->epoch,
 				      .error = "the reply is too big for a frame"};
-	size_t size = reply_size(reply);
+	size_t size;
+	void *bytes = reply_pack(reply, &size);
 	struct sp_out *out;
 
 	if (size > FRAME_MAX) { /* the engine fills frames to less than that */
 		complain(p->link, "reply-too-big", p->pipe, refusal.error);
-		reply = &refusal;
-		size = reply_size(reply);
+		free(bytes);
+		bytes = reply_pack(&refusal, &size);
 	}
 	out = sp_out_new(size);
-	reply_encode(reply, sp_out_body(out));
+	memcpy(sp_out_body(out), bytes, size);
+	free(bytes);
 	CRASH_POINT(reply_send);
 	sp_send(p->conn, out, ids, ids_size);
 	CRASH_POINT(reply_sent);

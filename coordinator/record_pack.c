@@ -8,7 +8,7 @@
  * names are not). */
 #include "base/mem.h"
 #include "base/word.h"
-#include "coordinator/packer.h"
+#include "wire/packer.h"
 #include "coordinator/record.h"
 #include "coordinator/record.pb-c.h"
 

@@ -184,7 +184,9 @@ static void on_message(struct sp_conn *c, const unsigned char *bytes, size_t siz
 
 void uplink_send(struct uplink *u, const struct poll *p)
 {
-	struct sp_out *out = sp_out_new(poll_size(p));
+	size_t size;
+	void *bytes = poll_pack(p, &size);
+	struct sp_out *out = sp_out_new(size);
 	struct request *q = NULL;
 	unsigned char ids[IDS_SIZE];
 
@@ -192,7 +194,8 @@ void uplink_send(struct uplink *u, const struct poll *p)
 		if (!u->requests[i].busy)
 			q = &u->requests[i];
 	assert(q != NULL && u->state == UP);
-	poll_encode(p, sp_out_body(out));
+	memcpy(sp_out_body(out), bytes, size);
+	free(bytes);
 	/* The highest bit marks the last of a request's ids. */
 	*q = (struct request){.busy = true,
 			      .id = 0x80000000u | ++u->last_id,

@@ -1,19 +1,15 @@
 /* frame.c - see frame.h; frame_decode.c has the other half.
  *
- * Encoding builds protobuf-c's structs around the caller's strings (in an arena
- * that lives for the call) and packs them straight into `out`. */
+ * Encoding is packer.h's affair: no tree is built. */
 #include "wire/frame.h"
 #include "base/id.h"
 #include "base/mem.h"
-#include "wire/arena.h"
+#include "wire/packer.h"
 #include "wire/scan.h"
-#include "wire/settle.pb-c.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-typedef Settle__Wire__Branch pb_branch;
 
 static const char *const result_names[] = {
 	[RESULT_NONE] = "none",           [RESULT_PREPARED] = "prepared",
@@ -104,179 +100,158 @@ char *frame_cut_reason(const char *text)
 	return out;
 }
 
-/* ---- encoding ---- */
+/* ---- encoding: the numbers are those of settle.proto ---- */
 
-static pb_branch *pack_branch(struct arena *a, const struct branch_id *id)
+static void pack_branch(struct packer *p, uint32_t field, const struct branch_id *id)
 {
-	pb_branch *b = arena_raw(a, sizeof *b);
+	const size_t at = pack_open(p, field);
 
-	settle__wire__branch__init(b);
-	b->resource = (char *)id->resource;
-	b->gid = (char *)id->gid;
-	b->epoch = id->epoch;
-	b->branch = (char *)id->branch;
-	return b;
+	pack_text(p, 1, id->resource);
+	pack_text(p, 2, id->gid);
+	pack_number(p, 3, id->epoch);
+	pack_text(p, 4, id->branch);
+	pack_close(p, at);
 }
 
-static Settle__Wire__Operation *pack_operation(struct arena *a, const struct operation_info *op)
+static void pack_operation(struct packer *p, const struct operation_info *op)
 {
-	Settle__Wire__Operation *o = arena_raw(a, sizeof *o);
+	const size_t at = pack_open(p, 5);
 
-	settle__wire__operation__init(o);
-	o->name = (char *)op->name;
-	o->n_args = op->n_args;
-	o->args = (char **)op->args;
-	return o;
+	pack_text(p, 1, op->name);
+	for (size_t i = 0; i < op->n_args; i++)
+		pack_item(p, 2, op->args[i]);
+	pack_close(p, at);
 }
 
-static Settle__Wire__Resource *pack_resource(struct arena *a, const struct resource_info *info)
+static void pack_resource(struct packer *p, const struct resource_info *info)
 {
-	Settle__Wire__Resource *r = arena_raw(a, sizeof *r);
+	const size_t at = pack_open(p, 9);
 
-	settle__wire__resource__init(r);
-	r->name = (char *)info->name;
-	r->adapter = (char *)info->adapter;
-	r->ready = info->ready;
-	r->problem = (char *)info->problem;
-	r->one_phase = info->one_phase;
-	r->calls = info->calls;
-	r->exact = info->exact;
-	r->groups = info->groups;
-	r->n_operations = info->n_operations;
-	r->operations = arena_get(a, info->n_operations, sizeof *r->operations);
+	pack_text(p, 1, info->name);
+	pack_text(p, 2, info->adapter);
+	pack_number(p, 3, info->ready);
+	pack_text(p, 4, info->problem);
 	for (size_t i = 0; i < info->n_operations; i++)
-		r->operations[i] = pack_operation(a, &info->operations[i]);
-	return r;
+		pack_operation(p, &info->operations[i]);
+	pack_number(p, 6, info->one_phase);
+	pack_number(p, 7, info->calls);
+	pack_number(p, 8, info->exact);
+	pack_number(p, 9, info->groups);
+	pack_close(p, at);
 }
 
-static Settle__Wire__Result *pack_result(struct arena *a, const struct result *res)
+static void pack_result(struct packer *p, const struct result *res)
 {
-	Settle__Wire__Result *r = arena_raw(a, sizeof *r);
+	const size_t at = pack_open(p, 10);
 
-	settle__wire__result__init(r);
-	r->branch = pack_branch(a, &res->id);
-	r->kind = (Settle__Wire__ResultKind)res->kind;
-	r->output = (ProtobufCBinaryData){res->output.size, (uint8_t *)res->output.data};
-	r->reason = (char *)res->reason;
-	r->call = (Settle__Wire__CommandKind)res->call;
-	r->attempt = res->attempt;
-	r->retry_after_ms = res->retry_after_ms;
-	return r;
+	pack_branch(p, 1, &res->id);
+	pack_number(p, 2, (uint64_t)res->kind);
+	pack_bytes(p, 3, res->output.data, res->output.size);
+	pack_text(p, 4, res->reason);
+	pack_number(p, 5, (uint64_t)res->call);
+	pack_number(p, 6, res->attempt);
+	pack_number(p, 7, res->retry_after_ms);
+	pack_close(p, at);
 }
 
-static Settle__Wire__Command *pack_command(struct arena *a, const struct command *cmd)
+static void pack_command(struct packer *p, const struct command *cmd)
 {
-	Settle__Wire__Command *c = arena_raw(a, sizeof *c);
+	const size_t at = pack_open(p, 6);
 
-	settle__wire__command__init(c);
-	c->kind = (Settle__Wire__CommandKind)cmd->kind;
-	c->branch = pack_branch(a, &cmd->id);
-	c->operation = (char *)cmd->operation;
-	c->args = (ProtobufCBinaryData){cmd->args.size, (uint8_t *)cmd->args.data};
-	c->timeout_ms = cmd->timeout_ms;
-	c->read_only = cmd->read_only;
-	c->repeat = cmd->repeat;
-	c->attempt = cmd->attempt;
-	c->elsewhere = cmd->elsewhere;
-	return c;
+	pack_number(p, 1, (uint64_t)cmd->kind);
+	pack_branch(p, 2, &cmd->id);
+	pack_text(p, 3, cmd->operation);
+	pack_bytes(p, 4, cmd->args.data, cmd->args.size);
+	pack_number(p, 5, cmd->timeout_ms);
+	pack_number(p, 6, cmd->read_only);
+	pack_number(p, 7, cmd->repeat);
+	pack_number(p, 8, cmd->attempt);
+	pack_number(p, 9, cmd->elsewhere);
+	pack_close(p, at);
 }
 
-static Settle__Wire__Answer *pack_answer(struct arena *a, const struct answer *ans)
+static void pack_answer(struct packer *p, const struct answer *ans)
 {
-	Settle__Wire__Answer *m = arena_raw(a, sizeof *m);
+	const size_t at = pack_open(p, 7);
 
-	settle__wire__answer__init(m);
-	m->branch = pack_branch(a, &ans->id);
-	m->verdict = (Settle__Wire__Verdict)ans->verdict;
-	return m;
+	pack_branch(p, 1, &ans->id);
+	pack_number(p, 2, (uint64_t)ans->verdict);
+	pack_close(p, at);
 }
 
-static void pack_poll(struct arena *a, const struct poll *p, Settle__Wire__Poll *m)
+static void *packed(struct packer *p, size_t *size)
 {
-	settle__wire__poll__init(m);
-	m->version = FRAME_VERSION;
-	m->cluster = (char *)p->cluster;
-	m->agent = (char *)p->agent;
-	m->incarnation = p->incarnation;
-	m->seq = p->seq;
-	m->epoch = p->epoch;
-	m->window = p->window;
-	m->hello = p->hello;
-	m->n_resources = p->n_resources;
-	m->resources = arena_get(a, p->n_resources, sizeof *m->resources);
-	for (size_t i = 0; i < p->n_resources; i++)
-		m->resources[i] = pack_resource(a, &p->resources[i]);
-	m->n_results = p->n_results;
-	m->results = arena_get(a, p->n_results, sizeof *m->results);
-	for (size_t i = 0; i < p->n_results; i++)
-		m->results[i] = pack_result(a, &p->results[i]);
-	m->n_inquiries = p->n_inquiries;
-	m->inquiries = arena_get(a, p->n_inquiries, sizeof *m->inquiries);
-	for (size_t i = 0; i < p->n_inquiries; i++)
-		m->inquiries[i] = pack_branch(a, &p->inquiries[i]);
+	*size = p->size;
+	return p->bytes;
 }
 
-static void pack_reply(struct arena *a, const struct reply *r, Settle__Wire__Reply *m)
+void *poll_pack(const struct poll *poll, size_t *size)
 {
-	settle__wire__reply__init(m);
-	m->version = FRAME_VERSION;
-	m->cluster = (char *)r->cluster;
-	m->epoch = r->epoch;
-	m->error = (char *)r->error;
-	m->want_hello = r->want_hello;
-	m->n_commands = r->n_commands;
-	m->commands = arena_get(a, r->n_commands, sizeof *m->commands);
+	struct packer p = {0};
+
+	pack_number(&p, 1, FRAME_VERSION);
+	pack_text(&p, 2, poll->cluster);
+	pack_text(&p, 3, poll->agent);
+	pack_number(&p, 4, poll->incarnation);
+	pack_number(&p, 5, poll->seq);
+	pack_number(&p, 6, poll->epoch);
+	pack_number(&p, 7, poll->window);
+	pack_number(&p, 8, poll->hello);
+	for (size_t i = 0; i < poll->n_resources; i++)
+		pack_resource(&p, &poll->resources[i]);
+	for (size_t i = 0; i < poll->n_results; i++)
+		pack_result(&p, &poll->results[i]);
+	for (size_t i = 0; i < poll->n_inquiries; i++)
+		pack_branch(&p, 11, &poll->inquiries[i]);
+	return packed(&p, size);
+}
+
+void *reply_pack(const struct reply *r, size_t *size)
+{
+	struct packer p = {0};
+
+	pack_number(&p, 1, FRAME_VERSION);
+	pack_text(&p, 2, r->cluster);
+	pack_number(&p, 3, r->epoch);
+	pack_text(&p, 4, r->error);
+	pack_number(&p, 5, r->want_hello);
 	for (size_t i = 0; i < r->n_commands; i++)
-		m->commands[i] = pack_command(a, &r->commands[i]);
-	m->n_answers = r->n_answers;
-	m->answers = arena_get(a, r->n_answers, sizeof *m->answers);
+		pack_command(&p, &r->commands[i]);
 	for (size_t i = 0; i < r->n_answers; i++)
-		m->answers[i] = pack_answer(a, &r->answers[i]);
-}
-
-/* Packs into `out`, or only measures when it is NULL. */
-static size_t poll_pack(const struct poll *p, void *out)
-{
-	struct arena *a = arena_new(256 * (p->n_results + p->n_inquiries + p->n_resources));
-	Settle__Wire__Poll m;
-	size_t size;
-
-	pack_poll(a, p, &m);
-	size = out != NULL ? settle__wire__poll__pack(&m, out)
-			   : settle__wire__poll__get_packed_size(&m);
-	arena_free(a);
-	return size;
-}
-
-static size_t reply_pack(const struct reply *r, void *out)
-{
-	struct arena *a = arena_new(256 * (r->n_commands + r->n_answers));
-	Settle__Wire__Reply m;
-	size_t size;
-
-	pack_reply(a, r, &m);
-	size = out != NULL ? settle__wire__reply__pack(&m, out)
-			   : settle__wire__reply__get_packed_size(&m);
-	arena_free(a);
-	return size;
+		pack_answer(&p, &r->answers[i]);
+	return packed(&p, size);
 }
 
 size_t poll_size(const struct poll *p)
 {
-	return poll_pack(p, NULL);
+	size_t size;
+
+	free(poll_pack(p, &size));
+	return size;
 }
 
 void poll_encode(const struct poll *p, void *out)
 {
-	poll_pack(p, out);
+	size_t size;
+	void *bytes = poll_pack(p, &size);
+
+	memcpy(out, bytes, size);
+	free(bytes);
 }
 
 size_t reply_size(const struct reply *r)
 {
-	return reply_pack(r, NULL);
+	size_t size;
+
+	free(reply_pack(r, &size));
+	return size;
 }
 
 void reply_encode(const struct reply *r, void *out)
 {
-	reply_pack(r, out);
+	size_t size;
+	void *bytes = reply_pack(r, &size);
+
+	memcpy(out, bytes, size);
+	free(bytes);
 }

@@ -169,8 +169,11 @@ struct reply {
 	void *owned; /* frame.c's */
 };
 
-/* The bytes that the frame packs to, and the packing itself into `out`, which
- * has that much room.  (Two calls, so that a message body is written in place.) */
+/* The frame as bytes, for free(). */
+void *poll_pack(const struct poll *p, size_t *size);
+void *reply_pack(const struct reply *r, size_t *size);
+
+/* How many they are, and the same into `out`, which has that much room.  Each packs anew. */
 size_t poll_size(const struct poll *p);
 void poll_encode(const struct poll *p, void *out);
 size_t reply_size(const struct reply *r);

@@ -1,5 +1,5 @@
 /* packer.c - see packer.h.  The encoding: protobuf.dev/programming-guides/encoding. */
-#include "coordinator/packer.h"
+#include "wire/packer.h"
 #include "base/mem.h"
 
 #include <string.h>
@@ -42,16 +42,30 @@ void pack_number(struct packer *p, uint32_t field, uint64_t n)
 		ends_at(p, varint(tag(room_for(p, 2 * VARINT_MAX), field, WIRE_VARINT), n));
 }
 
+static void put_bytes(struct packer *p, uint32_t field, const void *bytes, size_t size)
+{
+	unsigned char *to =
+		varint(tag(room_for(p, 2 * VARINT_MAX + size), field, WIRE_BYTES), size);
+
+	if (size > 0)
+		memcpy(to, bytes, size);
+	ends_at(p, to + size);
+}
+
+void pack_bytes(struct packer *p, uint32_t field, const void *bytes, size_t size)
+{
+	if (size > 0)
+		put_bytes(p, field, bytes, size);
+}
+
 void pack_text(struct packer *p, uint32_t field, const char *text)
 {
-	const size_t size = text != NULL ? strlen(text) : 0;
-	unsigned char *to;
+	pack_bytes(p, field, text, text != NULL ? strlen(text) : 0);
+}
 
-	if (size == 0)
-		return;
-	to = varint(tag(room_for(p, 2 * VARINT_MAX + size), field, WIRE_BYTES), size);
-	memcpy(to, text, size);
-	ends_at(p, to + size);
+void pack_item(struct packer *p, uint32_t field, const char *text)
+{
+	put_bytes(p, field, text, strlen(text));
 }
 
 /* One byte is kept for the length, which is known at the end. */
