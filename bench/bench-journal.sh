@@ -9,7 +9,7 @@ shift
 dir=$(mktemp -d "${TMPDIR:-/tmp}/settle-bench.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
 trap 'exit 130' INT TERM HUP
-rounds=15
-[ -z "${QUICK-}" ] || rounds=3
+rounds=41
+[ -z "${QUICK-}" ] || rounds=9
 echo "machine: $(nproc) cores, $(stat -f -c %T "$dir") in ${dir%/*}"
 "$build/bench/bench_journal" --dir "$dir" --rounds "${ROUNDS:-$rounds}" "$@"

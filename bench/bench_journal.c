@@ -26,7 +26,7 @@ static const size_t sizes[SIZES] = {1, 16, 64, 256};
 static struct {
 	const char *dir, *only;
 	int rounds, window_ms;
-} options = {.rounds = 15, .window_ms = 150};
+} options = {.rounds = 41, .window_ms = 60};
 
 struct ours {
 	uv_loop_t loop;
@@ -235,7 +235,7 @@ int main(int argc, char **argv)
 		}
 	}
 	if (options.dir == NULL || optind < argc) {
-		fputs("usage: bench_journal --dir DIR [--rounds 15] [--window-ms 150]\n"
+		fputs("usage: bench_journal --dir DIR [--rounds 41] [--window-ms 60]\n"
 		      "       bench_journal --dir DIR --rounds TURNS --only "
 		      "journal:SIZE|sqlite:SIZE\n",
 		      stderr);

@@ -52,16 +52,25 @@ double pairs_ratio(const struct pairs *p)
 	return median(ratios, p->n);
 }
 
-void goal_at_least(const char *name, double value, const char *unit, double goal)
+/* Judged by the value as it is printed. */
+static void goal(const char *name, double value, const char *unit, const char *sign, double limit)
 {
-	printf("name=%s value=%.3f unit=%s goal=>=%.2f ok=%d\n", name, value, unit, goal,
-	       value >= goal);
+	char text[40];
+	double shown;
+
+	snprintf(text, sizeof text, value >= 1000 ? "%.0f" : "%.3f", value);
+	shown = strtod(text, NULL);
+	printf("name=%s value=%s unit=%s goal=%s%.2f ok=%d\n", name, text, unit, sign, limit,
+	       sign[0] == '>' ? shown >= limit : shown <= limit);
 	fflush(stdout);
 }
 
-void goal_at_most(const char *name, double value, const char *unit, double goal)
+void goal_at_least(const char *name, double value, const char *unit, double limit)
 {
-	printf("name=%s value=%.3f unit=%s goal=<=%.2f ok=%d\n", name, value, unit, goal,
-	       value <= goal);
-	fflush(stdout);
+	goal(name, value, unit, ">=", limit);
+}
+
+void goal_at_most(const char *name, double value, const char *unit, double limit)
+{
+	goal(name, value, unit, "<=", limit);
 }

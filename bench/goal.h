@@ -21,7 +21,7 @@ double pairs_theirs(const struct pairs *p);
 double pairs_ratio(const struct pairs *p);
 
 /* Prints `name=… value=… unit=… goal=>=0.80 ok=1`. */
-void goal_at_least(const char *name, double value, const char *unit, double goal);
-void goal_at_most(const char *name, double value, const char *unit, double goal);
+void goal_at_least(const char *name, double value, const char *unit, double limit);
+void goal_at_most(const char *name, double value, const char *unit, double limit);
 
 #endif

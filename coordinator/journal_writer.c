@@ -309,8 +309,8 @@ void writer_queue(struct writer *w, struct staged *s, bool at_once)
 	pthread_mutex_lock(&w->lock);
 	*w->queue_end = s;
 	w->queue_end = &s->next;
-	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->wake); /* after the lock, or it would wake only to wait for that */
 }
 
 static void stop_thread(struct writer *w)
