@@ -70,7 +70,8 @@ static enum rc read_steps(struct record *r, struct feed *f, struct err *err)
 
 	while (rc == RC_OK && r->saga != NULL && f->left > 0) {
 		const bool any = feed_choice(f, 16) == 15;
-		const size_t n = feed_choice(f, r->saga->n_steps + (any ? 1 : 0));
+		const size_t steps = r->saga->n_steps;
+		const size_t n = feed_choice(f, steps + (any || steps == 0 ? 1 : 0));
 		struct feed detail = feed_take(f, feed_number(f, 1));
 
 		sqlite3_bind_int64(step_stmt, 1, row_step_key(r->seq, n));
