@@ -49,7 +49,7 @@ start_settled() { # [NAME]
 		data: $dir/$name.journal
 		cluster: bench
 		listen: 127.0.0.1:0
-		agents: ${AGENTS:-ipc://$dir/agents}
+		agents: ${AGENTS:-ipc://$dir/$name.agents}
 	CONF
 	start "$name" "$settled" --config "$dir/$name.yaml"
 	await "$name" started "$name"

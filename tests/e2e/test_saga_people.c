@@ -319,6 +319,9 @@ START_TEST(workflows_are_published_shown_and_activated)
 	SETTLE(1, "who", "submit", "book", "--gid", "v0", "--input", "who=7");
 	file_write(path, "workflow: book\nsteps: {}\n");
 	SETTLE(1, ":2:", "publish", path);
+	file_write(path, "workflow: nothing\nsteps: []\n");
+	SETTLE(0, "committed", "submit", path, "--gid", "n1");
+	SETTLE(0, "begun", "events", "n1");
 	http_stub_free(desk);
 	free(second);
 	free(path);

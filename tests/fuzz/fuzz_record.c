@@ -13,7 +13,7 @@
 #include <string.h>
 
 static sqlite3 *db;
-static sqlite3_stmt *row_stmt, *step_stmt;
+static sqlite3_stmt *row_stmt, *step_stmt, *steps_stmt;
 
 static void prepare(void)
 {
@@ -22,7 +22,8 @@ static void prepare(void)
 	MUST(sqlite3_open(":memory:", &db) == SQLITE_OK);
 	MUST(sqlite3_prepare_v2(db, "SELECT ?1,?2,?3,?4,?5,?6,?7,?8,?9,?10", -1, &row_stmt, NULL) ==
 	     SQLITE_OK);
-	MUST(sqlite3_prepare_v2(db, "SELECT ?1, ?2", -1, &step_stmt, NULL) == SQLITE_OK);
+	MUST(sqlite3_prepare_v2(db, "SELECT ?1, ?2, ?3", -1, &step_stmt, NULL) == SQLITE_OK);
+	MUST(sqlite3_prepare_v2(db, "SELECT ?1", -1, &steps_stmt, NULL) == SQLITE_OK);
 }
 
 /* A column as a disk may give it: of any type. */
@@ -64,23 +65,51 @@ static void bind_row(struct feed *f)
 	sqlite3_bind_blob(row_stmt, 9, detail.at, (int)detail.left, SQLITE_TRANSIENT);
 }
 
+/* How far one step is, in a row of its own; `any`: with a key of any kind. */
+static enum rc read_one(struct record *r, bool any, uint64_t *orders, struct feed *f,
+			struct err *err)
+{
+	const size_t steps = r->saga->n_steps;
+	const size_t n = feed_choice(f, steps + (any || steps == 0 ? 1 : 0));
+	const struct feed detail = feed_take(f, feed_number(f, 1));
+	enum rc rc;
+
+	sqlite3_bind_int64(step_stmt, 1, row_step_key(r->seq, n));
+	sqlite3_bind_blob(step_stmt, 2, detail.at, (int)detail.left, SQLITE_TRANSIENT);
+	sqlite3_bind_int(step_stmt, 3, 1);
+	if (any)
+		bind_any(step_stmt, 1, f);
+	MUST(sqlite3_step(step_stmt) == SQLITE_ROW);
+	rc = row_read_step(step_stmt, r, orders, err);
+	sqlite3_reset(step_stmt);
+	return rc;
+}
+
+/* Several of them, as a row of the history carries them. */
+static enum rc read_several(struct record *r, uint64_t *orders, struct feed *f, struct err *err)
+{
+	const struct feed piece = feed_take(f, feed_number(f, 2));
+	enum rc rc;
+
+	sqlite3_bind_blob(steps_stmt, 1, piece.at, (int)piece.left, SQLITE_TRANSIENT);
+	MUST(sqlite3_step(steps_stmt) == SQLITE_ROW);
+	rc = row_read_steps(steps_stmt, r, orders, err);
+	sqlite3_reset(steps_stmt);
+	return rc;
+}
+
 static enum rc read_steps(struct record *r, struct feed *f, struct err *err)
 {
+	uint64_t *orders = r->saga != NULL ? mem_new(r->saga->n_steps, sizeof *orders) : NULL;
 	enum rc rc = RC_OK;
 
 	while (rc == RC_OK && r->saga != NULL && f->left > 0) {
-		const bool any = feed_choice(f, 16) == 15;
-		const size_t n = feed_choice(f, r->saga->n_steps + (any ? 1 : 0));
-		struct feed detail = feed_take(f, feed_number(f, 1));
+		const size_t kind = feed_choice(f, 16);
 
-		sqlite3_bind_int64(step_stmt, 1, row_step_key(r->seq, n));
-		sqlite3_bind_blob(step_stmt, 2, detail.at, (int)detail.left, SQLITE_TRANSIENT);
-		if (any)
-			bind_any(step_stmt, 1, f);
-		MUST(sqlite3_step(step_stmt) == SQLITE_ROW);
-		rc = row_read_step(step_stmt, r, err);
-		sqlite3_reset(step_stmt);
+		rc = kind == 14 ? read_several(r, orders, f, err)
+				: read_one(r, kind == 15, orders, f, err);
 	}
+	free(orders);
 	return rc;
 }
 

@@ -265,6 +265,21 @@ START_TEST(saga_survives_packing_with_its_steps_waiting)
 }
 END_TEST
 
+START_TEST(saga_without_steps_survives_packing_once_it_has_ended)
+{
+	struct record *r = a_saga(0), *c;
+
+	r->saga->state = SAGA_DONE;
+	r->state = record_of_saga(r->saga->state);
+	c = reloaded(r);
+	ck_assert_ptr_nonnull(c->saga);
+	ck_assert_uint_eq(c->saga->n_steps, 0);
+	ck_assert_int_eq(c->saga->state, SAGA_DONE);
+	record_free(c);
+	record_free(r);
+}
+END_TEST
+
 START_TEST(step_survives_packing)
 {
 	struct saga_step from = {.state = STEP_STUCK,
@@ -440,6 +455,7 @@ int main(void)
 	tcase_add_test(tc, largest_transaction_survives_packing);
 	tcase_add_test(tc, damaged_detail_is_refused);
 	tcase_add_test(tc, saga_survives_packing_with_its_steps_waiting);
+	tcase_add_test(tc, saga_without_steps_survives_packing_once_it_has_ended);
 	tcase_add_test(tc, step_survives_packing);
 	tcase_add_test(tc, group_of_a_saga_remembers_whose_it_is);
 	tcase_add_test(tc, damaged_saga_is_refused);
