@@ -91,10 +91,12 @@ enum rc row_read_step(sqlite3_stmt *stmt, struct record *r, uint64_t *orders, st
 
 enum rc row_read_steps(sqlite3_stmt *stmt, struct record *r, uint64_t *orders, struct err *err)
 {
-	const unsigned char *at = sqlite3_column_blob(stmt, 0);
-	const unsigned char *end = at + sqlite3_column_bytes(stmt, 0);
+	const unsigned char *at = sqlite3_column_blob(stmt, 0), *end;
 	struct steps_one one;
 
+	if (at == NULL) /* an empty one */
+		return RC_OK;
+	end = at + sqlite3_column_bytes(stmt, 0);
 	while (at != end) {
 		if (!steps_next(&at, end, &one))
 			return damaged_at(stmt, (sqlite3_int64)r->seq, "steps in its history", err);

@@ -132,12 +132,13 @@ static void apply_step(struct row *row, const struct steps_one *one)
 
 static void apply_steps(struct memory_tables *m, uint64_t seq, const struct steps *steps)
 {
-	const unsigned char *at = steps->bytes, *end = at + steps->size;
+	const unsigned char *at = steps->bytes, *end;
 	struct row *row = row_of(m, seq);
 	struct steps_one one;
 
-	if (at == end)
+	if (steps->size == 0) /* and no bytes at all */
 		return;
+	end = at + steps->size;
 	assert(row != NULL);
 	while (steps_next(&at, end, &one))
 		apply_step(row, &one);
