@@ -151,7 +151,9 @@ enum rc engine_load(struct engine *e, struct record *r, struct err *err)
 
 	if (r->saga != NULL)
 		return load_saga(e, r, err);
-	if (!txn_valid(r))
+	if (r->state == TXN_PREPARING)
+		rc = damaged(r, "is in a state that is never written", err);
+	else if (!txn_valid(r))
 		rc = damaged(r, "is in a state that its branches are not in", err);
 	else if (names_repeat(r))
 		rc = damaged(r, "has two branches of the same name", err);
