@@ -41,8 +41,8 @@ static const char *const steps[JOURNAL_VERSION] = {
 	/* Pages have checksums: journal_seal.c, in a new file. */
 	[2] = "",
 	/* Small steps, beside the lines that were written with them. */
-	[3] = "ALTER TABLE event ADD COLUMN steps BLOB;"
-	      "ALTER TABLE step ADD COLUMN written INTEGER NOT NULL DEFAULT 0;",
+	[3] = ("ALTER TABLE event ADD COLUMN steps BLOB;"
+	       "ALTER TABLE step ADD COLUMN written INTEGER NOT NULL DEFAULT 0;"),
 };
 
 /* ---- versions ---- */
