@@ -80,6 +80,8 @@ void effects_stage_lazy(struct engine *e)
 /* The open batch is the one to wait for before `t` is heard of. */
 static void news_of(struct engine *e, struct txn *t)
 {
+	if (t->batch != e->open->id)
+		e->open->told++;
 	t->batch = e->open->id;
 	history_with_batch(e, t);
 }
@@ -209,13 +211,19 @@ void effects_durable(struct engine *e, uint64_t id)
 	}
 }
 
+/* What ended in the batch is in flight no more, so what it tells of is counted as well. */
+static bool few_wait(const struct engine *e)
+{
+	return e->in_flight <= FEW_IN_FLIGHT && e->open->told <= FEW_IN_FLIGHT;
+}
+
 static void batch_close(struct engine *e)
 {
 	struct batch *b = e->open;
 
 	history_batch_closes(e);
 	CRASH_POINT(batch_close);
-	e->journal.commit(e->journal.self, b->id, e->forced && e->in_flight <= FEW_IN_FLIGHT);
+	e->journal.commit(e->journal.self, b->id, e->forced && few_wait(e));
 	if (e->forced)
 		e->last_forced = b->id;
 	e->forced = false;

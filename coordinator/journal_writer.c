@@ -30,6 +30,8 @@ enum {
 	CHECKPOINT_BUSY = 8000,
 	/* Without a batch for so long, memory that a burst has left behind is given back. */
 	QUIET_S = 5,
+	/* A disk whose last batch took longer than this is not waited for by the loop. */
+	WRITE_HERE_US = 2000,
 };
 
 /* How durable batches come back.  It outlives the writer: mail that was posted
@@ -46,8 +48,9 @@ struct writer {
 	/* Theirs who have `taken` them: one thread at a time. */
 	sqlite3 *db;
 	struct apply *apply;
-	int log_pages; /* in the log after the last commit */
-	int log_seen;  /* of these, what the last checkpoint has looked at */
+	int log_pages;    /* in the log after the last commit */
+	int log_seen;     /* of these, what the last checkpoint has looked at */
+	uint64_t took_us; /* the last batch */
 
 	bool started;
 	pthread_t thread;
@@ -57,8 +60,10 @@ struct writer {
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t wake;
 	struct staged *queue, **queue_end;
-	bool taken;    /* somebody is at the connection */
-	bool log_long; /* a checkpoint is due */
+	bool taken;       /* somebody is at the connection */
+	bool log_long;    /* a checkpoint is due */
+	bool gave_back;   /* memory, and nothing was written since */
+	uint64_t last_us; /* when something was written */
 	bool stop;
 };
 
@@ -121,11 +126,13 @@ static bool checkpoint_due(const struct writer *w, bool idle)
 /* Makes them durable, and tells. */
 static void write_and_tell(struct writer *w, struct staged *list)
 {
+	const uint64_t began = clock_mono_us();
 	struct staged *next;
 
 	CRASH_POINT(batch_write);
 	write_list(w, list);
 	CRASH_POINT(batch_durable);
+	w->took_us = clock_mono_us() - began;
 	for (; list != NULL; list = next) {
 		next = list->next;
 		mailbox_post(w->box, &list->mail);
@@ -148,26 +155,39 @@ static bool nothing_to_do(const struct writer *w)
 	return w->taken || (w->queue == NULL && !w->log_long && !w->stop);
 }
 
-/* False when there was nothing to do for a while. */
-static bool wait_for_work(struct writer *w)
+/* When it will have been quiet for a while, if nothing comes. */
+static uint64_t quiet_at(const struct writer *w)
 {
-	const uint64_t until = clock_mono_us() + QUIET_S * UINT64_C(1000000);
+	const uint64_t since = w->taken ? clock_mono_us() : w->last_us;
 
-	while (nothing_to_do(w) && cond_wait_until(&w->wake, &w->lock, until))
-		continue;
-	return !nothing_to_do(w);
+	return since + QUIET_S * UINT64_C(1000000);
+}
+
+/* Until it has been quiet for a while; the loop's thread may write all the time. */
+static void wait_for_quiet(struct writer *w)
+{
+	uint64_t until = quiet_at(w);
+
+	while (nothing_to_do(w) && !w->gave_back) {
+		if (cond_wait_until(&w->wake, &w->lock, until))
+			continue;
+		if (until == quiet_at(w))
+			return;
+		until = quiet_at(w);
+	}
 }
 
 static void when_quiet(struct writer *w)
 {
-	if (!w->taken) {
+	if (!w->taken && !w->gave_back) {
 		w->taken = true;
 		pthread_mutex_unlock(&w->lock);
 		give_back(w);
 		pthread_mutex_lock(&w->lock);
 		w->taken = false;
+		w->gave_back = true;
 	}
-	while (nothing_to_do(w))
+	while (nothing_to_do(w) && w->gave_back)
 		pthread_cond_wait(&w->wake, &w->lock);
 }
 
@@ -178,8 +198,11 @@ static bool take_work(struct writer *w, struct staged **list)
 	bool go_on;
 
 	pthread_mutex_lock(&w->lock);
-	if (!wait_for_work(w))
-		when_quiet(w);
+	while (nothing_to_do(w)) {
+		wait_for_quiet(w);
+		if (nothing_to_do(w))
+			when_quiet(w);
+	}
 	*list = w->queue;
 	go_on = w->taken = w->queue != NULL || !w->stop;
 	w->queue = NULL;
@@ -199,10 +222,16 @@ static bool idle(struct writer *w)
 	return empty;
 }
 
+static void written(struct writer *w)
+{
+	w->taken = w->gave_back = false;
+	w->last_us = clock_mono_us();
+}
+
 static void leave(struct writer *w)
 {
 	pthread_mutex_lock(&w->lock);
-	w->taken = false;
+	written(w);
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -273,6 +302,7 @@ void writer_start(struct writer *w, uv_loop_t *loop, void (*durable)(uint64_t ba
 	w->outlet->durable = durable;
 	w->outlet->arg = arg;
 	w->box = mailbox_new(loop, on_mail, w->outlet);
+	w->last_us = clock_mono_us();
 	sigfillset(&all); /* signals are the loop's */
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	if (pthread_create(&w->thread, NULL, run, w) != 0)
@@ -281,24 +311,27 @@ void writer_start(struct writer *w, uv_loop_t *loop, void (*durable)(uint64_t ba
 	w->started = true;
 }
 
-/* On the loop's thread; false if the other one is at work. */
+/* On the loop's thread; false if the other one is at work or has reason to be, or the disk
+ * is slow. */
 static bool write_here(struct writer *w, struct staged *s)
 {
-	bool mine;
+	bool mine, wake;
 
 	pthread_mutex_lock(&w->lock);
-	mine = w->started && !w->taken && w->queue == NULL;
+	mine = w->started && !w->taken && w->queue == NULL && !w->log_long &&
+	       w->took_us <= WRITE_HERE_US;
 	w->taken = w->taken || mine;
 	pthread_mutex_unlock(&w->lock);
 	if (!mine)
 		return false;
 	write_and_tell(w, s);
 	pthread_mutex_lock(&w->lock);
-	w->taken = false;
 	w->log_long = checkpoint_due(w, true);
-	if (w->log_long)
-		pthread_cond_signal(&w->wake);
+	wake = w->log_long || w->gave_back;
+	written(w);
 	pthread_mutex_unlock(&w->lock);
+	if (wake)
+		pthread_cond_signal(&w->wake);
 	return true;
 }
 

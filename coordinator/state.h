@@ -190,7 +190,8 @@ struct effects {
 
 struct batch {
 	uint64_t id;
-	bool staged; /* holds records */
+	bool staged;   /* holds records */
+	unsigned told; /* transactions that it has forced news of */
 	struct effects effects;
 	struct txn *over; /* whose end is written in this batch */
 	struct batch *next;

@@ -196,6 +196,32 @@ START_TEST(batches_that_piled_up_share_one_transaction)
 }
 END_TEST
 
+/* On which thread it is written is not to be seen, and depends on the disk. */
+START_TEST(batches_alone_are_told_later_and_in_order)
+{
+	enum { BATCHES = 900 }; /* more than one checkpoint's worth */
+	char gid[16];
+
+	jf_open(&f);
+	for (uint64_t i = 1; i <= BATCHES; i++) {
+		const uint64_t told = f.reported;
+
+		snprintf(gid, sizeof gid, "g%" PRIu64, i);
+		jf_put(&f, gid, i, TXN_COMMITTING);
+		f.port.commit(f.port.self, i, i % 10 != 0);
+		ck_assert_uint_eq(f.reported, told); /* not from inside */
+		if (i % 3 != 0) /* else one that is alone comes behind one that may be queued */
+			jf_wait(&f, i);
+	}
+	jf_wait(&f, BATCHES);
+	ck_assert_uint_eq(f.reported, BATCHES);
+	ck_assert_int_lt(log_size(), 8 << 20);
+	jf_close(&f);
+	jf_open_only(&f);
+	ck_assert(jf_has(&f, "g1") && jf_has(&f, "g899") && jf_has(&f, "g900"));
+}
+END_TEST
+
 START_TEST(log_stays_bounded)
 {
 	struct record *r = jf_record("g", 1, TXN_COMMITTING, "bank-a", (char *)NULL);
@@ -383,6 +409,7 @@ int main(void)
 	tcase_add_test(tc, close_commits_what_is_staged_and_queued);
 	tcase_add_test(tc, empty_batch_is_reported_too);
 	tcase_add_test(tc, batches_that_piled_up_share_one_transaction);
+	tcase_add_test(tc, batches_alone_are_told_later_and_in_order);
 	tcase_add_test(tc, log_stays_bounded);
 	tcase_add_test(tc, huge_detail_survives);
 	tcase_add_test(tc, failed_write_ends_the_process);
