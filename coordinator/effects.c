@@ -80,6 +80,7 @@ void effects_stage_lazy(struct engine *e)
 /* The open batch is the one to wait for before `t` is heard of. */
 static void news_of(struct engine *e, struct txn *t)
 {
+	e->news += t->batch != e->open->id;
 	t->batch = e->open->id;
 	history_with_batch(e, t);
 }
@@ -209,16 +210,23 @@ void effects_durable(struct engine *e, uint64_t id)
 	}
 }
 
+/* What ends in this batch is in flight no more, but its clients wait for the batch. */
+static bool few_wait(const struct engine *e)
+{
+	return e->in_flight <= FEW_IN_FLIGHT && e->news <= FEW_IN_FLIGHT;
+}
+
 static void batch_close(struct engine *e)
 {
 	struct batch *b = e->open;
 
 	history_batch_closes(e);
 	CRASH_POINT(batch_close);
-	e->journal.commit(e->journal.self, b->id, e->forced && e->in_flight <= FEW_IN_FLIGHT);
+	e->journal.commit(e->journal.self, b->id, e->forced && few_wait(e));
 	if (e->forced)
 		e->last_forced = b->id;
 	e->forced = false;
+	e->news = 0;
 	*e->flying_end = b;
 	e->flying_end = &b->next;
 	e->open = batch_new(b->id + 1);

@@ -240,6 +240,7 @@ struct engine {
 	struct batch *flying, **flying_end; /* committed, not yet durable, in order */
 	struct effects ready;               /* released at the end of this turn */
 	struct txn *dead;                   /* freed after that */
+	size_t news;                        /* transactions whose forced news it holds */
 	bool forced;                        /* the open batch must be made durable now */
 	uint64_t staged_us;                 /* since when the open batch holds lazy records */
 	uint64_t durable;                   /* the last durable batch */
