@@ -297,8 +297,10 @@ void engine_poll(struct engine *e, uint64_t poll, uint64_t pipe, const struct po
 	a->last_poll_wall_us = e->wall_us;
 	if (news)
 		take_hello(e, a, p);
-	for (size_t i = 0; i < p->n_results; i++)
+	for (size_t i = 0; i < p->n_results; i++) {
 		job_result(e, a, &p->results[i]);
+		effects_early(e);
+	}
 	inquiries_answer(e, a, p);
 	a->polls[a->n_polls++] =
 		(struct held_poll){poll, pipe, e->now_us + (uint64_t)POLL_HOLD_MS * 1000};

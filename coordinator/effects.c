@@ -232,6 +232,14 @@ static void batch_close(struct engine *e)
 	e->open = batch_new(b->id + 1);
 }
 
+/* A frame may have the answers of all that is in flight.  Taken as one batch, loop and journal
+ * would then wait for each other in turn, half of the time each. */
+void effects_early(struct engine *e)
+{
+	if (e->flying == NULL && e->open->told >= EARLY_NEWS)
+		batch_close(e);
+}
+
 static void release(struct engine *e, struct effect *x)
 {
 	struct job *job = x->job;

@@ -23,6 +23,7 @@ enum {
 	POLLS_HELD_MAX = 4, /* of one agent; a further one lets the oldest go */
 	AGENTS_MAX = 10000,
 	AGENT_RESOURCES_MAX = 1000,
+	EARLY_NEWS = 32,           /* so many transactions need not wait for the end of a turn */
 	FEW_IN_FLIGHT = 2,         /* up to so many, a turn may wait for the journal's sync */
 	LAZY_FLUSH_US = 20 * 1000, /* a lazy record waits no longer for a forced one */
 	RESEND_FIRST_US = 1000 * 1000,

@@ -144,6 +144,23 @@ void world_result(const char *agent, uint64_t incarnation, const char *gid, cons
 	poll_with(agent, &p);
 }
 
+void world_votes(const char *agent, const char *const *gids, size_t n, const char *branch)
+{
+	struct result *all = mem_new(n, sizeof *all);
+	struct poll p = {.incarnation = 1, .results = all, .n_results = n};
+
+	for (size_t i = 0; i < n; i++) {
+		const struct world_command *c = world_last(gids[i], branch);
+
+		ck_assert_ptr_nonnull(c);
+		all[i] = (struct result){.id = {c->resource, gids[i], c->epoch, branch},
+					 .kind = RESULT_PREPARED,
+					 .reason = ""};
+	}
+	poll_with(agent, &p);
+	free(all);
+}
+
 void world_pipe_lost(const char *agent)
 {
 	for (size_t i = 0; i < w.n_polls; i++)
@@ -246,7 +263,7 @@ static void engine_up(void)
 						 .epoch = ++w.epoch,
 						 .timeout_ms = 5000,
 						 .retention_ms = w.retention_ms,
-						 .max_in_flight = 20,
+						 .max_in_flight = WORLD_IN_FLIGHT,
 						 .call_ms = 5000,
 						 .seed = 1};
 	const struct journal_port journal = memory_journal_port(w.journal);

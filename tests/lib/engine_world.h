@@ -9,7 +9,7 @@
 #include "coordinator/engine.h"
 #include "tests/lib/memory_journal.h"
 
-enum { WORLD_SENT = 256, WORLD_ANSWERS = 64 };
+enum { WORLD_SENT = 256, WORLD_ANSWERS = 64, WORLD_IN_FLIGHT = 40 };
 
 struct world_command {
 	enum command_kind kind;
@@ -77,6 +77,8 @@ void world_inquire(const char *agent, uint64_t incarnation, const char *resource
 /* A poll that carries one result for the newest command for that branch. */
 void world_result(const char *agent, uint64_t incarnation, const char *gid, const char *branch,
 		  enum result_kind kind, const char *reason);
+/* The votes for one branch of each of `n` transactions, in one frame. */
+void world_votes(const char *agent, const char *const *gids, size_t n, const char *branch);
 void world_pipe_lost(const char *agent);
 
 /* Submits a transaction of branches t.b0 at r0, t.b1 at r1, …; the answer goes to

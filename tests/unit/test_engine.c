@@ -1,4 +1,5 @@
 /* test_engine.c - the engine's turn, told as histories in a world of tables. */
+#include "coordinator/state.h"
 #include "tests/lib/engine_world.h"
 
 #include <check.h>
@@ -22,6 +23,33 @@ START_TEST(no_commit_leaves_before_the_decision_is_durable)
 	ck_assert_uint_eq(SENT("t.b0", COMMIT), 1);
 	ck_assert_uint_eq(SENT("t.b1", COMMIT), 1);
 	ck_assert(!world_last("g", "t.b0")->repeat);
+}
+END_TEST
+
+START_TEST(of_many_decisions_in_one_turn_the_first_go_to_an_idle_journal_at_once)
+{
+	enum { MANY = EARLY_NEWS + 4 };
+	char names[MANY][24];
+	const char *gids[MANY];
+	uint64_t before;
+
+	for (size_t i = 0; i < MANY; i++) {
+		snprintf(names[i], sizeof names[i], "g%zu", i);
+		gids[i] = names[i];
+		world_submit(i + 1, gids[i], 2, WAIT_FINISHED, 0);
+	}
+	world_poll("a0", 1, 2 * MANY);
+	world_poll("a1", 1, 2 * MANY);
+	world_votes("a0", gids, MANY, "t.b0");
+	world_sync();
+	before = memory_journal_committed(w.journal);
+	world_votes("a1", gids, MANY, "t.b1");
+	ck_assert_uint_eq(memory_journal_committed(w.journal) - before, 2);
+	ck_assert_uint_eq(world_sent(gids[0], "t.b0", COMMAND_COMMIT), 0);
+	world_sync();
+	world_poll("a0", 1, 2 * MANY);
+	for (size_t i = 0; i < MANY; i++)
+		ck_assert_uint_eq(world_sent(gids[i], "t.b0", COMMAND_COMMIT), 1);
 }
 END_TEST
 
@@ -264,14 +292,14 @@ END_TEST
 
 START_TEST(too_many_in_flight_are_refused_not_queued)
 {
-	for (int i = 0; i < 21; i++) {
+	for (int i = 0; i < WORLD_IN_FLIGHT + 1; i++) {
 		char gid[16];
 
 		snprintf(gid, sizeof gid, "n%d", i);
 		world_submit((uint64_t)(10 + i), gid, 2, WAIT_FINISHED, i);
 	}
-	ck_assert_ptr_null(world_answer(29));
-	ck_assert_int_eq(world_answer(30)->code, ANSWER_FULL);
+	ck_assert_ptr_null(world_answer(10 + WORLD_IN_FLIGHT - 1));
+	ck_assert_int_eq(world_answer(10 + WORLD_IN_FLIGHT)->code, ANSWER_FULL);
 }
 END_TEST
 
@@ -422,6 +450,7 @@ int main(void)
 	tcase_add_checked_fixture(t, world_setup, world_stop);
 	tcase_add_test(t, prepares_go_to_all_branches_at_once);
 	tcase_add_test(t, no_commit_leaves_before_the_decision_is_durable);
+	tcase_add_test(t, of_many_decisions_in_one_turn_the_first_go_to_an_idle_journal_at_once);
 	tcase_add_test(t, no_client_hears_of_a_decision_before_it_is_durable);
 	tcase_add_test(t, all_acknowledged_is_committed_and_answered_201);
 	tcase_add_test(t, an_end_is_written_soon_and_then_memory_forgets_it);
