@@ -35,10 +35,10 @@ void effects_hold_job(struct engine *e, struct job *job);
 void effects_answer(struct engine *e, uint64_t after, uint64_t client, enum answer_code code,
 		    char *json, const char *text);
 void effects_durable(struct engine *e, uint64_t batch);
-/* Closes the open batch if it must be, and releases what is ready. */
 /* Between two events of a turn: gives the journal what there is if that is much, and it has
  * nothing to do. */
 void effects_early(struct engine *e);
+/* Closes the open batch if it must be, and releases what is ready. */
 void effects_turn(struct engine *e);
 uint64_t effects_due(const struct engine *e);
 void effects_init(struct engine *e);

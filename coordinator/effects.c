@@ -236,7 +236,7 @@ static void batch_close(struct engine *e)
  * would then wait for each other in turn, half of the time each. */
 void effects_early(struct engine *e)
 {
-	if (e->flying == NULL && e->open->told >= EARLY_NEWS)
+	if (e->flying == NULL && e->open->told >= e->settings.early_news)
 		batch_close(e);
 }
 

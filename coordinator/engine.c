@@ -32,6 +32,8 @@ struct engine *engine_new(const struct engine_settings *settings,
 	struct err err;
 
 	e->settings = *settings;
+	if (e->settings.early_news == 0)
+		e->settings.early_news = EARLY_NEWS;
 	e->journal = *journal;
 	e->agents_port = *agents_port;
 	e->clients_port = *clients_port;

@@ -23,6 +23,9 @@ struct engine_settings {
 	uint64_t deadline_ms;  /* of a saga that names none; 0: none */
 	uint64_t call_ms;      /* of one attempt of a saga's call that names no timeout */
 	uint64_t seed;         /* of the jitter in retries */
+	/* So many transactions with news are given to an idle journal before the turn ends; 0:
+	 * EARLY_NEWS. */
+	size_t early_news;
 };
 
 struct engine;
