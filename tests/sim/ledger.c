@@ -153,6 +153,29 @@ void ledger_undoes(struct sim_saga *s, size_t step)
 		sim_fail("%s: step s%zu is undone past the pivot", s->gid, step);
 }
 
+/* What a command rests on is durable when it leaves, not only when it acts. */
+void ledger_sends(const struct command *c)
+{
+	const struct record *r = command_is_call(c->kind) ? store_find(c->id.gid) : NULL;
+	struct sim_saga *s;
+	struct sim_step *st;
+	const struct saga_step *d;
+
+	if (r == NULL || r->saga == NULL)
+		return; /* its effect is held against that */
+	st = ledger_step(c->id.gid, c->id.branch, &s);
+	d = &r->saga->steps[st - s->steps];
+	if (s->resolved || st->worded)
+		return;
+	if (c->kind == COMMAND_DO && in(d, IN(WAITING)))
+		sim_fail("%s: step %s is sent before its intent is durable", s->gid, c->id.branch);
+	if (c->kind == COMMAND_UNDO && !in(d, IN(UNDOING) | IN(STUCK) | IN(UNDONE)))
+		sim_fail("%s: the undo of %s is sent before that is durable", s->gid, c->id.branch);
+	if (c->kind == COMMAND_UNDO && in(d, IN(UNDOING)) && d->args == NULL)
+		sim_fail("%s: the undo of %s is sent before its arguments are durable", s->gid,
+			 c->id.branch);
+}
+
 /* ---- groups ---- */
 
 /* `settle.SEQ.STEP.TRY` */

@@ -7,6 +7,7 @@
  * what was in the wire, however old: a side that stood still finds it waiting.  But an agent
  * looks at its clock: a poll without an answer after POLL_LIFE_MS makes it hang up. */
 #include "base/mem.h"
+#include "tests/sim/sagas.h"
 #include "tests/sim/sim.h"
 
 #include <stdlib.h>
@@ -323,6 +324,8 @@ static void reply(void *self, uint64_t poll, const struct reply *r)
 	if (h == NULL)
 		sim_fail("the engine answers poll %lu, which it does not hold",
 			 (unsigned long)poll);
+	for (size_t i = 0; i < r->n_commands; i++)
+		ledger_sends(&r->commands[i]);
 	SIM_AS(SIM_LINK, h->m.pipe->agent);
 	if (!h->m.pipe->broken && !lost("reply", h->m.pipe->agent)) {
 		h->m.size = reply_size(r);

@@ -86,6 +86,8 @@ void ledger_attempt(struct sim_saga *s, size_t step, bool undo, unsigned attempt
 /* The action has its effect; the compensation has (also one that finds nothing to do). */
 void ledger_acts(struct sim_saga *s, size_t step);
 void ledger_undoes(struct sim_saga *s, size_t step);
+/* A command leaves the coordinator. */
+void ledger_sends(const struct command *c);
 /* A branch of a saga's group is committed. */
 void ledger_group(const struct dbbranch *b, const struct record *r);
 /* At the end. */
