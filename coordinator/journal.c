@@ -59,10 +59,12 @@ static enum rc open_file(struct journal *j, const char *dir, const char *path, c
 		rc = file_seal(dir, path, err);
 	if (rc == RC_OK)
 		rc = db_open(path, &db, err);
+	if (rc == RC_OK && facts.tail)
+		rc = mark_forget_tail(db, err);
 	if (rc == RC_OK)
 		rc = schema_ready(db, err);
 	if (rc == RC_OK)
-		rc = mark_open(db, facts.tail, err);
+		rc = mark_open(db, err);
 	CRASH_POINT(epoch_raise);
 	if (rc == RC_OK && schema_next_epoch(db, cluster, &j->epoch, err) != RC_OK) {
 		mark_closed(db, 0);

@@ -185,8 +185,8 @@ static enum rc check_kind(struct look *l, enum file_kind *kind, struct err *err)
 	if (version == JOURNAL_VERSION || (room && version > 0 && version < JOURNAL_VERSION))
 		return check_sealed(l, err);
 	if (version > 0 &&
-	    (version < JOURNAL_VERSION || (version >= JOURNAL_TAKE_OVER + JOURNAL_SEALED &&
-					   version <= JOURNAL_TAKE_OVER + JOURNAL_VERSION))) {
+	    (version < JOURNAL_SEALED || (version >= JOURNAL_TAKE_OVER + JOURNAL_SEALED &&
+					  version <= JOURNAL_TAKE_OVER + JOURNAL_VERSION))) {
 		*kind = FILE_UNSEALED;
 		return check_unsealed(l, err);
 	}

@@ -35,7 +35,7 @@ static enum rc copy_log(sqlite3 *db, const char *how, bool *whole, struct err *e
 }
 
 /* While nobody else can write. */
-static enum rc forget_tail(sqlite3 *db, struct err *err)
+enum rc mark_forget_tail(sqlite3 *db, struct err *err)
 {
 	const char *path = sqlite3_db_filename(db, "main");
 	enum rc rc = db_exec(db, "BEGIN IMMEDIATE", err);
@@ -65,14 +65,12 @@ static uint64_t new_number(uint64_t last)
  * an older state all the while may prevent either; then the number stays, and the mark waits for
  * the first copy of the log that is whole.  (To refuse would be worse: when that somebody ends, and
  * nobody else has the journal, SQLite copies the log, without checksums.) */
-enum rc mark_open(sqlite3 *db, bool tail, struct err *err)
+enum rc mark_open(sqlite3 *db, struct err *err)
 {
 	const uint64_t last = seal_vfs_note(db) & ~(uint64_t)MARK_OPEN;
 	bool whole = false, marked = false;
-	enum rc rc = tail ? forget_tail(db, err) : RC_OK;
+	enum rc rc = copy_log(db, "RESTART", &whole, err);
 
-	if (rc == RC_OK)
-		rc = copy_log(db, "RESTART", &whole, err);
 	if (rc != RC_OK)
 		return rc;
 	seal_vfs_set_note(db, (whole ? new_number(last) : last) | MARK_OPEN);

@@ -18,10 +18,13 @@
 
 enum { MARK_OPEN = 1 };
 
+/* Makes nothing of what a torn transaction has left in the log (base/wal.h).  Before anything is
+ * written: it would stand behind that, and be taken for later transactions. */
+enum rc mark_forget_tail(sqlite3 *db, struct err *err);
+
 /* Copies all of the log into the file, with a sync, and marks the file. When it returns, the
- * mark is durable, unless somebody has read the file all the while.  `tail`: what a torn
- * transaction has left in the log (base/wal.h) is made nothing of at first. */
-enum rc mark_open(sqlite3 *db, bool tail, struct err *err);
+ * mark is durable, unless somebody has read the file all the while. */
+enum rc mark_open(sqlite3 *db, struct err *err);
 
 /* Copies the log, clears the mark, empties the log; closing the connection then removes it.
  * Does nothing if the epoch is not `epoch` any more (0: whatever it is); and if it fails, or

@@ -163,6 +163,10 @@ enum rc schema_ready(sqlite3 *db, struct err *err)
 	}
 	if (rc == RC_OK)
 		rc = make_durable(db, err);
+	/* What the log shows may not all be on the disk (see mark_open), and nothing may be
+	 * written behind it before it is. */
+	if (rc == RC_OK && version < JOURNAL_VERSION)
+		rc = db_exec(db, "PRAGMA wal_checkpoint(RESTART)", err);
 	return rc == RC_OK ? schema_update(db, version, err) : rc;
 }
 

@@ -2,6 +2,7 @@
 #include "tests/power/life.h"
 
 #include "base/mem.h"
+#include "base/wal.h"
 #include "coordinator/journal_db.h"
 #include "tests/lib/harness.h"
 #include "tests/lib/journal_fixture.h"
@@ -79,9 +80,14 @@ static uint64_t add_rows(uint64_t h, sqlite3 *db, const char *sql)
 	return h;
 }
 
+static char *look_path(const char *dir)
+{
+	return textf("%s/settle.db", dir);
+}
+
 static sqlite3 *look_into(const char *dir)
 {
-	char *path = textf("%s/settle.db", dir);
+	char *path = look_path(dir);
 	struct err err;
 	sqlite3 *db;
 
@@ -411,6 +417,39 @@ static void ours(const char *dir, void *arg)
 	jf_commit(&f);
 }
 
+/* Version 3 lost its power in the middle of a batch: of the torn one there is the end. */
+static void version_3_and_torn(const char *dir, void *arg)
+{
+	static const char torn[] = "what another sector held";
+	char *path = look_path(dir), *log = textf("%s-wal", path);
+	struct wal_facts facts;
+	struct err err;
+	sqlite3 *db;
+	FILE *file;
+
+	ours(dir, arg);
+	db = look_into(dir);
+	NEED(db_exec(db,
+		     "ALTER TABLE event DROP COLUMN steps; ALTER TABLE step DROP COLUMN written;"
+		     "PRAGMA user_version=3",
+		     &err) == RC_OK,
+	     "%s", err.text);
+	NEED(wal_scan_of(path, 0, &facts) == 0, "no log");
+	NEED(db_exec(db,
+		     "INSERT INTO txn VALUES(5, 6, 9, 1, 'old', 'w', NULL, zeroblob(32),"
+		     " zeroblob(60000), 0)",
+		     &err) == RC_OK,
+	     "%s", err.text);
+	file = fopen(log, "r+");
+	NEED(file != NULL &&
+		     fseek(file, WAL_HEADER + (long)(facts.whole + 1) * WAL_FRAME + 1000,
+			   SEEK_SET) == 0 &&
+		     fwrite(torn, sizeof torn, 1, file) == 1 && fclose(file) == 0,
+	     "cannot tear %s", log);
+	free(log);
+	free(path);
+}
+
 void life_base(const char *dir, uint64_t *state)
 {
 	struct jf f;
@@ -424,6 +463,7 @@ void life_base(const char *dir, uint64_t *state)
 		in_child(ours, dir, NULL);
 		jf_foreign_sql(&f, "PRAGMA user_version=1004");
 		break;
+	case 3: in_child(version_3_and_torn, dir, NULL); break;
 	default: break;
 	}
 	jf_fini(&f);

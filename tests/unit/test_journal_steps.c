@@ -1,11 +1,16 @@
 /* test_journal_steps.c - steps of a saga that are written beside lines of its history. */
 #include "base/mem.h"
+#include "base/wal.h"
+#include "coordinator/journal_schema.h"
 #include "tests/lib/bad_disk.h"
 #include "tests/lib/harness.h"
+#include "tests/lib/journal_damage.h"
 #include "tests/lib/journal_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SEQ = 1000, STEPS = 3 };
 
@@ -215,11 +220,14 @@ END_TEST
 
 /* ---- a journal of version 3 ---- */
 
+#define TO_VERSION_3                                                                 \
+	"ALTER TABLE event DROP COLUMN steps; ALTER TABLE step DROP COLUMN written;" \
+	"PRAGMA user_version=3"
+
 static void back_to_version_3(void)
 {
 	jf_close(&f);
-	jf_sql(&f, "ALTER TABLE event DROP COLUMN steps; ALTER TABLE step DROP COLUMN written;"
-		   "PRAGMA user_version=3");
+	jf_sql(&f, TO_VERSION_3);
 }
 
 START_TEST(journal_of_version_3_goes_on)
@@ -262,6 +270,107 @@ START_TEST(upgrade_of_version_3_survives_a_disk_that_is_full_at_any_write)
 }
 END_TEST
 
+static void tear(struct jf *j, uint64_t frame)
+{
+	static const char torn[] = "what another sector held";
+	char *log = jf_path(j, "settle.db-wal");
+	FILE *file = fopen(log, "r+");
+
+	ck_assert(file != NULL &&
+		  fseek(file, WAL_HEADER + (long)frame * WAL_FRAME - 1000, SEEK_SET) == 0 &&
+		  fwrite(torn, sizeof torn, 1, file) == 1 && fclose(file) == 0);
+	free(log);
+}
+
+static struct wal_facts log_of(struct jf *j)
+{
+	char *path = jf_path(j, "settle.db");
+	struct wal_facts facts;
+
+	ck_assert_int_eq(wal_scan_of(path, 0, &facts), 0);
+	free(path);
+	return facts;
+}
+
+/* Version 3 lost its power in the middle of a batch, of which the end is there. */
+static void die_in_version_3(struct jf *j, void *arg)
+{
+	uint64_t frame;
+
+	(void)arg;
+	jf_open(j);
+	jf_sql(j, TO_VERSION_3);
+	frame = log_of(j).whole + 2;
+	jf_sql(j, "INSERT INTO txn VALUES(5, 6, 9, 1, 'old', 'w', NULL, zeroblob(32),"
+		  " zeroblob(60000), 0)");
+	tear(j, frame);
+	_exit(0);
+}
+
+/* The `nth` sync of a start fails.  If that was the upgrade's, the power fails as well, and of
+ * what was to be synced a part is lost.  True if no sync failed. */
+static bool start_with_failed_sync(const struct damage_file *file, const struct damage_file *log,
+				   int nth, bool *torn)
+{
+	char *dir = damage_put(file, log);
+	struct err err = {0};
+	uint64_t before;
+	bool failed;
+	struct jf j;
+
+	jf_init_on(&j, dir);
+	before = log_of(&j).commits;
+	bad_disk_break(DISK_SYNC_FAILS, nth, true);
+	journal_open(j.dir, "test", &j.j, &err);
+	failed = bad_disk_mend();
+	ck_assert_msg(failed == (j.j == NULL), "%s", err.text);
+	if (failed && !*torn && log_of(&j).commits != before && log_of(&j).commits != 0) {
+		tear(&j, log_of(&j).whole > 1 ? log_of(&j).whole - 1 : 1);
+		*torn = true;
+	}
+	if (failed)
+		jf_open(&j);
+	ck_assert_int_eq((int)jf_count(&j, "PRAGMA user_version"), JOURNAL_VERSION);
+	jf_fini(&j);
+	free(dir);
+	return !failed;
+}
+
+START_TEST(upgrade_behind_a_torn_batch_may_be_torn_itself)
+{
+	char *path = jf_path(&f, "settle.db"), *log_path = jf_path(&f, "settle.db-wal");
+	struct damage_file file, log;
+	bool torn = false;
+	int nth = 1;
+
+	jf_close(&f);
+	ck_assert_int_eq(jf_fork(&f, die_in_version_3, NULL, NULL), 0);
+	file = damage_read(path);
+	log = damage_read(log_path);
+	while (!start_with_failed_sync(&file, &log, nth, &torn))
+		nth++;
+	ck_assert(torn);
+	free(file.bytes);
+	free(log.bytes);
+	free(path);
+	free(log_path);
+}
+END_TEST
+
+/* Version 3 always had room for checksums: without it, somebody has written it anew. */
+START_TEST(version_3_without_room_for_checksums_is_refused)
+{
+	char *path = jf_path(&f, "settle.db");
+
+	jf_close(&f);
+	ck_assert_int_eq(unlink(path), 0);
+	jf_foreign_sql(&f, "CREATE TABLE event(seq); CREATE TABLE step(key);"
+			   "PRAGMA application_id=1584864769; PRAGMA user_version=3");
+	jf_refused(&f, RC_INVALID, "its header");
+	free(path);
+}
+END_TEST
+
 START_TEST(copy_of_version_3_is_taken_over)
 {
 	put_step(0, STEP_DONE);
@@ -290,6 +399,8 @@ int main(void)
 	tcase_add_test(tc, damaged_steps_beside_a_line_are_refused);
 	tcase_add_test(tc, journal_of_version_3_goes_on);
 	tcase_add_test(tc, upgrade_of_version_3_survives_a_disk_that_is_full_at_any_write);
+	tcase_add_test(tc, upgrade_behind_a_torn_batch_may_be_torn_itself);
+	tcase_add_test(tc, version_3_without_room_for_checksums_is_refused);
 	tcase_add_test(tc, copy_of_version_3_is_taken_over);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, bad_disk_install, NULL);
