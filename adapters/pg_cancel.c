@@ -2,7 +2,8 @@
  *
  * By pg_cancel_backend on a finisher: libpq's own PQcancel would block the loop.
  * Until the request was carried out the session is held back from other work, or
- * the cancellation could hit the next branch.
+ * the cancellation could hit the next branch; and none is made before the commit that
+ * went out ahead has been answered, or it could hit that.
  * See pg.h. */
 #include "adapters/pg.h"
 
@@ -73,7 +74,7 @@ static void cancel_again(struct pg_call *c)
 
 	if (c->place != PG_RUNNING || !c->may_cancel)
 		return;
-	if (s != NULL)
+	if (s != NULL && pg_session_serves(c->session, c))
 		send_cancel(c, s);
 	adapter_timer_set(&c->pg->loop, &c->cancel, CANCEL_AGAIN_MS);
 }

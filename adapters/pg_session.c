@@ -331,6 +331,11 @@ bool pg_session_vacant(const struct pg_session *s)
 	return pg_session_up(s) && !s->recycle && !s->claimed && s->holds == 0 && s->n_units == 0;
 }
 
+bool pg_session_serves(const struct pg_session *s, const void *arg)
+{
+	return s->units == NULL || s->units->arg == arg || s->units->arg == s;
+}
+
 unsigned pg_session_load(const struct pg_session *s)
 {
 	return s->n_units;

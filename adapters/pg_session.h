@@ -104,6 +104,8 @@ void pg_session_unhold(struct pg_session *s);
 bool pg_session_up(const struct pg_session *s);
 /* Up, and nothing is under way on it, and nobody has claimed it. */
 bool pg_session_vacant(const struct pg_session *s);
+/* False while units of others are under way before those of `arg`. */
+bool pg_session_serves(const struct pg_session *s, const void *arg);
 /* Units under way. */
 unsigned pg_session_load(const struct pg_session *s);
 /* The backend that serves it, or served it until it broke. */

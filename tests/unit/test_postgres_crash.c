@@ -3,6 +3,7 @@
  * nothing can appear any more. */
 #include "tests/lib/pg_rig.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -298,6 +299,93 @@ START_TEST(close_answers_what_is_under_way)
 }
 END_TEST
 
+static long long waiting_for_standby(void)
+{
+	return pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+}
+
+/* The session that commits, and waits. */
+static long long committer(void)
+{
+	return pg_ask(server, "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE "
+			      "wait_event = 'SyncRep' AND query LIKE 'COMMIT PREPARED%%'");
+}
+
+/* True once a write of `probe` waits for the standby. */
+static bool probe_waits(PGconn *probe)
+{
+	if (PQconsumeInput(probe) && !PQisBusy(probe)) {
+		while (PQgetResult(probe) != NULL)
+			continue;
+		PQsendQuery(probe, "UPDATE account SET balance = balance WHERE id = 3");
+	}
+	return waiting_for_standby() == 1;
+}
+
+/* From now on what is committed waits for a standby that is not there; or not any more. */
+static void standby(const char *change)
+{
+	PGconn *conn = pg_open(server);
+
+	pg_do(conn, "ALTER SYSTEM %s", change);
+	pg_do(conn, "SELECT pg_reload_conf()");
+	PQfinish(conn);
+}
+
+/* A commit that is queued together with work, on the only session of the pool; false if it was too
+ * slow for that, and the finisher has it. */
+static bool spares_the_commit(int n, long long pool)
+{
+	char gid[16], work_gid[16];
+	struct rig_call *commit, *work, *list;
+	PGconn *probe = pg_open(server);
+	bool together;
+
+	snprintf(gid, sizeof gid, "c19-%d", n);
+	snprintf(work_gid, sizeof work_gid, "c20-%d", n);
+	WORD(rig_prepare(rig, gid, "debit", "{\"id\": 2, \"amount\": 1}"), "prepared");
+	standby("SET synchronous_standby_names = 'gone'");
+	RUN_UNTIL(rig, 10, probe_waits(probe));
+	rig_read(rig, "c21", "balance", "{\"id\": 2}");
+	work = DEBIT(work_gid);
+	commit = rig_commit(rig, gid, false);
+	RUN_UNTIL(rig, 10, committer() != 0);
+	together = committer() == pool;
+	rig_cancel(rig, work_gid);
+	if (together) {
+		list = rig_list(rig); /* behind the request to cancel */
+		RUN_UNTIL(rig, 10, list->done);
+		ck_assert_int_eq(committer(), pool);
+	}
+	standby("RESET synchronous_standby_names");
+	WORD(commit, "committed");
+	WORD(work, "retry");
+	SAYS(work, "cancelled");
+	PQfinish(probe);
+	return together;
+}
+
+/* Cancelled while it waits for its standby, a commit is done without it, and says so only in a
+ * warning. */
+START_TEST(cancel_of_work_spares_the_commit_that_went_ahead_of_it)
+{
+	struct rig_call *call;
+	long long pool;
+	int n = 0;
+
+	rig = SERVE(.conninfo = server->conninfo, .pool = 1);
+	lock_account();
+	call = DEBIT("c18");
+	RUN_UNTIL(rig, 10, blocked() != 0);
+	pool = blocked();
+	rig_cancel(rig, "c18");
+	WORD(call, "retry");
+	/* On a busy machine it may be too slow each time: then nothing is shown. */
+	while (n < 20 && !spares_the_commit(n, pool))
+		n++;
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("postgres-crash");
@@ -315,6 +403,7 @@ int main(void)
 	tcase_add_test(tc, commit_that_never_arrived_is_unknown_and_done_on_repeat);
 	tcase_add_test(tc, branch_that_is_busy_elsewhere_is_unknown_then_committed);
 	tcase_add_test(tc, close_answers_what_is_under_way);
+	tcase_add_test(tc, cancel_of_work_spares_the_commit_that_went_ahead_of_it);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, open_server, close_server);
 }
