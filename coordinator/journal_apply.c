@@ -295,9 +295,20 @@ static enum rc still_ours(struct apply *a, struct err *err)
 	return rc;
 }
 
+bool apply_begin(struct apply *a)
+{
+	bool begun;
+
+	sqlite3_busy_timeout(a->db, 0);
+	begun = sqlite3_step(a->stmts[BEGIN]) == SQLITE_DONE;
+	sqlite3_reset(a->stmts[BEGIN]);
+	sqlite3_busy_timeout(a->db, DB_BUSY_MS);
+	return begun;
+}
+
 enum rc apply_all(struct apply *a, const struct staged *list, struct err *err)
 {
-	enum rc rc = run(a, BEGIN, err);
+	enum rc rc = sqlite3_get_autocommit(a->db) ? run(a, BEGIN, err) : RC_OK;
 
 	if (rc == RC_OK)
 		rc = still_ours(a, err);

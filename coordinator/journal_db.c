@@ -7,12 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum {
-	/* Nobody else writes to the journal; but a person may look at it, and SQLite's
-	 * own tools take short locks. */
-	BUSY_MS = 5000,
-};
-
 enum rc db_damaged(struct err *err, const char *path, const char *fmt, ...)
 {
 	char how[300];
@@ -64,7 +58,7 @@ static enum rc open_as(const char *path, enum seal_how how, sqlite3 **out, struc
 		rc = err_set(err, RC_IO, "%s: cannot be opened: %s", path,
 			     db != NULL ? sqlite3_errmsg(db) : "no memory");
 	if (rc == RC_OK) {
-		sqlite3_busy_timeout(db, BUSY_MS);
+		sqlite3_busy_timeout(db, DB_BUSY_MS);
 		sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 		/* The log stays where it is unless the journal was closed in order. */
 		sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, (int *)NULL);

@@ -10,6 +10,12 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+enum {
+	/* So long a lock is waited for.  Nobody else writes to the journal; but a person may look
+	 * at it, and SQLite's own tools take short locks. */
+	DB_BUSY_MS = 5000,
+};
+
 /* Opens the file, which is there: one whose pages are sealed (base/seal_vfs.h), or an empty
  * one.  RC_IO, RC_INVALID; `*db` is then NULL. */
 enum rc db_open(const char *path, sqlite3 **db, struct err *err);

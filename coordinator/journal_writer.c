@@ -324,6 +324,12 @@ static bool write_here(struct writer *w, struct staged *s)
 	pthread_mutex_unlock(&w->lock);
 	if (!mine)
 		return false;
+	if (!apply_begin(w->apply)) { /* a person's shell, say, has the file: the thread may wait */
+		pthread_mutex_lock(&w->lock);
+		w->taken = false;
+		pthread_mutex_unlock(&w->lock);
+		return false;
+	}
 	write_and_tell(w, s);
 	pthread_mutex_lock(&w->lock);
 	w->log_long = checkpoint_due(w, true);

@@ -222,6 +222,27 @@ START_TEST(batches_alone_are_told_later_and_in_order)
 }
 END_TEST
 
+/* The loop's own thread, which would never let the lock go if it waited for it here. */
+START_TEST(loop_waits_for_nobody_elses_lock)
+{
+	char *path = jf_path(&f, "settle.db");
+	sqlite3 *other;
+
+	jf_open(&f);
+	jf_put(&f, "before", 10, TXN_COMMITTING);
+	jf_commit(&f);
+	ck_assert_int_eq(sqlite3_open(path, &other), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	jf_put(&f, "meanwhile", 20, TXN_COMMITTING);
+	f.port.commit(f.port.self, 2, true);
+	ck_assert_int_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+	jf_wait(&f, 2);
+	ck_assert(jf_has(&f, "before") && jf_has(&f, "meanwhile"));
+	ck_assert_int_eq(sqlite3_close(other), SQLITE_OK);
+	free(path);
+}
+END_TEST
+
 START_TEST(log_stays_bounded)
 {
 	struct record *r = jf_record("g", 1, TXN_COMMITTING, "bank-a", (char *)NULL);
@@ -410,6 +431,7 @@ int main(void)
 	tcase_add_test(tc, empty_batch_is_reported_too);
 	tcase_add_test(tc, batches_that_piled_up_share_one_transaction);
 	tcase_add_test(tc, batches_alone_are_told_later_and_in_order);
+	tcase_add_test(tc, loop_waits_for_nobody_elses_lock);
 	tcase_add_test(tc, log_stays_bounded);
 	tcase_add_test(tc, huge_detail_survives);
 	tcase_add_test(tc, failed_write_ends_the_process);

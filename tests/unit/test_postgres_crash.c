@@ -315,8 +315,8 @@ static long long committer(void)
 static bool probe_waits(PGconn *probe)
 {
 	if (PQconsumeInput(probe) && !PQisBusy(probe)) {
-		while (PQgetResult(probe) != NULL)
-			continue;
+		for (PGresult *r; (r = PQgetResult(probe)) != NULL;)
+			PQclear(r);
 		PQsendQuery(probe, "UPDATE account SET balance = balance WHERE id = 3");
 	}
 	return waiting_for_standby() == 1;
