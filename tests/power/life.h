@@ -27,7 +27,7 @@ uint64_t life_hash(const char *dir);
 void life_live(struct disk_story *story, const char *dir, uint64_t seed, struct life_facts *facts);
 
 /* Something that a life may begin with, in a new `dir`: nothing, a journal of version 1 that
- * was closed or not, one that is to be taken over. */
+ * was closed or not, one of version 3 with a torn batch, one that is to be taken over. */
 void life_base(const char *dir, uint64_t *state);
 
 #endif
