@@ -16,7 +16,8 @@ enum {
 	FINISH_MS = 10000,      /* any call without a deadline of its own */
 	FINISHER_LOAD_MAX = 64, /* units; more wait here, for whoever is free first */
 	SPARE_MAX = 64,
-	RELIEF_MS = 5, /* that a commit waits for a session of the pool */
+	COMMIT_MS = 8000, /* the least time-out that a commit may run under */
+	RELIEF_MS = 5,    /* that a commit waits for a session of the pool */
 };
 
 #define CALL_OF(timer, member) \
@@ -280,20 +281,24 @@ static void run(struct pg_call *c, struct pg_session *s)
 }
 
 /* A commit goes out together with the next work: the server's process wakes up once
- * for both, and a fifth of what PostgreSQL does for a branch is saved
- * (docs/performance.md).  The commit is the first of the two, so it waits for no lock. */
-static void give(struct pg *pg, struct pg_session *s)
+ * for both (docs/performance.md).  The commit is the first of the two, so it waits for no
+ * lock.  But it still has the time-out of the work before: where that is short, or was,
+ * commits go to the finishers, which have none.  False if there was nothing to give. */
+static bool give(struct pg *pg, struct pg_session *s)
 {
-	struct pg_call *work;
+	struct pg_session *const f =
+		pg_session_patient(s, COMMIT_MS) ? s : least_loaded_finisher(pg);
+	struct pg_call *const work = pg->queued_work;
+	const bool commit = pg->queued_commit != NULL && f != NULL;
 
-	if (pg->queued_commit != NULL)
-		run(pg->queued_commit, s);
-	work = pg->queued_work;
+	if (commit)
+		run(pg->queued_commit, f);
 	if (work == NULL || !pg_session_up(s))
-		return;
+		return commit;
 	pg_session_claim(s);
 	work->claims = true;
 	run(work, s);
+	return true;
 }
 
 /* All of the pool may be waiting for locks that only these commits let go: those that
@@ -318,8 +323,8 @@ void pg_call_dispatch(struct pg *pg)
 	if (!pg->ready || pg->closing)
 		return;
 	while ((pg->queued_commit != NULL || pg->queued_work != NULL) &&
-	       (s = vacant_session(pg)) != NULL)
-		give(pg, s);
+	       (s = vacant_session(pg)) != NULL && give(pg, s))
+		continue;
 	if (pg->queued_commit != NULL && pg->relief.node.place == 0) {
 		pg->relief.fn = on_relief;
 		adapter_timer_set(&pg->loop, &pg->relief, RELIEF_MS);

@@ -336,6 +336,11 @@ bool pg_session_serves(const struct pg_session *s, const void *arg)
 	return s->units == NULL || s->units->arg == arg || s->units->arg == s;
 }
 
+bool pg_session_patient(const struct pg_session *s, uint32_t ms)
+{
+	return s->statement_ms == 0 || s->statement_ms >= ms;
+}
+
 unsigned pg_session_load(const struct pg_session *s)
 {
 	return s->n_units;

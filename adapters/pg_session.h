@@ -106,6 +106,8 @@ bool pg_session_up(const struct pg_session *s);
 bool pg_session_vacant(const struct pg_session *s);
 /* False while units of others are under way before those of `arg`. */
 bool pg_session_serves(const struct pg_session *s, const void *arg);
+/* No statement on it is ended by its time-out before `ms` have passed. */
+bool pg_session_patient(const struct pg_session *s, uint32_t ms);
 /* Units under way. */
 unsigned pg_session_load(const struct pg_session *s);
 /* The backend that serves it, or served it until it broke. */

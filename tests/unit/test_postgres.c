@@ -342,6 +342,7 @@ START_TEST(commit_rides_ahead_of_the_next_prepare)
 {
 	struct rig_call *first, *second, *commit;
 
+	rig_close(rig);
 	rig = SERVE(.conninfo = server->conninfo, .pool = 1);
 	WORD(rig_prepare(rig, "g1", "debit", "{\"id\":1,\"amount\":10}"), "prepared");
 	first = rig_prepare(rig, "g2", "debit", "{\"id\":2,\"amount\":10}");

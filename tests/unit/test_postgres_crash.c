@@ -386,6 +386,29 @@ START_TEST(cancel_of_work_spares_the_commit_that_went_ahead_of_it)
 }
 END_TEST
 
+/* Nor is it ended by what time the work before it had. */
+START_TEST(time_of_the_work_before_does_not_end_a_commit)
+{
+	PGconn *probe = pg_open(server);
+	struct rig_call *commit;
+
+	rig = SERVE(.conninfo = server->conninfo, .pool = 1);
+	WORD(rig_prepare_in(rig, "c22", "debit", "{\"id\": 2, \"amount\": 1}", 1000), "prepared");
+	standby("SET synchronous_standby_names = 'gone'");
+	RUN_UNTIL(rig, 10, probe_waits(probe));
+	commit = rig_commit(rig, "c22", false);
+	RUN_UNTIL(rig, 10,
+		  commit->done ||
+			  pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
+					 "'SyncRep' AND query LIKE 'COMMIT PREPARED%%' AND "
+					 "clock_timestamp() - query_start > '1.5 s'") == 1);
+	ck_assert(!commit->done);
+	standby("RESET synchronous_standby_names");
+	WORD(commit, "committed");
+	PQfinish(probe);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("postgres-crash");
@@ -404,6 +427,7 @@ int main(void)
 	tcase_add_test(tc, branch_that_is_busy_elsewhere_is_unknown_then_committed);
 	tcase_add_test(tc, close_answers_what_is_under_way);
 	tcase_add_test(tc, cancel_of_work_spares_the_commit_that_went_ahead_of_it);
+	tcase_add_test(tc, time_of_the_work_before_does_not_end_a_commit);
 	suite_add_tcase(suite, tc);
 	return suite_run(suite, open_server, close_server);
 }
