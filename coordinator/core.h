@@ -41,6 +41,8 @@ void effects_early(struct engine *e);
 /* Closes the open batch if it must be, and releases what is ready. */
 void effects_turn(struct engine *e);
 uint64_t effects_due(const struct engine *e);
+/* Something will be released at the end of the next turn. */
+bool effects_ready(const struct engine *e);
 void effects_init(struct engine *e);
 void effects_fini(struct engine *e);
 

@@ -18,6 +18,7 @@ static void effects_list_init(struct effects *list)
 {
 	list->first = NULL;
 	list->last = &list->first;
+	list->jobs = NULL;
 }
 
 static void append(struct effects *list, struct effect *x)
@@ -26,13 +27,25 @@ static void append(struct effects *list, struct effect *x)
 	list->last = &x->next;
 }
 
+static void hold(struct effects *list, struct job *job)
+{
+	job->place = JOB_HELD;
+	job->held = &list->jobs;
+	DL_APPEND(list->jobs, job);
+}
+
 /* Moves all of `from` behind `to`. */
 static void splice(struct effects *to, struct effects *from)
 {
-	if (from->first == NULL)
-		return;
-	*to->last = from->first;
-	to->last = from->last;
+	struct job *job;
+
+	if (from->first != NULL) {
+		*to->last = from->first;
+		to->last = from->last;
+	}
+	DL_FOREACH (from->jobs, job)
+		job->held = &to->jobs;
+	DL_CONCAT(to->jobs, from->jobs);
 	effects_list_init(from);
 }
 
@@ -49,14 +62,16 @@ void effects_init(struct engine *e)
 {
 	e->open = batch_new(1);
 	e->flying_end = &e->flying;
-	effects_list_init(&e->ready);
+	effects_list_init(&e->turns[0]);
+	effects_list_init(&e->turns[1]);
+	e->ready = &e->turns[0];
 }
 
 /* The list for what must wait for batch `after`. */
 static struct effects *list_for(struct engine *e, uint64_t after)
 {
 	if (after <= e->durable)
-		return &e->ready;
+		return e->ready;
 	for (struct batch *b = e->flying; b != NULL; b = b->next)
 		if (b->id == after)
 			return &b->effects;
@@ -172,14 +187,9 @@ uint64_t effects_latest(const struct engine *e)
 
 void effects_hold_job(struct engine *e, struct job *job)
 {
-	struct effect *x = mem_new(1, sizeof *x);
-
-	assert(job->place == JOB_IDLE || job->place == JOB_HELD); /* it is in no list */
-	job->place = JOB_HELD;
-	job->ticket = ++e->last_ticket;
-	x->job = job;
-	x->ticket = job->ticket;
-	append(list_for(e, job->txn->batch), x);
+	assert(job->place == JOB_IDLE || job->place == JOB_HELD);
+	job_unlist(job); /* what it is owed now may have to wait for a later batch */
+	hold(list_for(e, job->txn->batch), job);
 }
 
 void effects_answer(struct engine *e, uint64_t after, uint64_t client, enum answer_code code,
@@ -203,7 +213,7 @@ void effects_durable(struct engine *e, uint64_t id)
 		e->flying = b->next;
 		if (e->flying == NULL)
 			e->flying_end = &e->flying;
-		splice(&e->ready, &b->effects);
+		splice(e->ready, &b->effects);
 		LL_FOREACH_SAFE2(b->over, t, next, next_over)
 		LL_PREPEND2(e->dead, t, next_over);
 		e->durable = b->id;
@@ -242,42 +252,54 @@ void effects_early(struct engine *e)
 
 static void release(struct engine *e, struct effect *x)
 {
-	struct job *job = x->job;
-
 	CRASH_POINT(effect_release);
 	if (x->events)
 		history_answer(e, x->client, x->text, x->after, x->state);
-	else if (job == NULL)
+	else
 		e->clients_port.answer(e->clients_port.self, x->client, x->code, x->json, x->text);
-	else if (job->place == JOB_HELD && job->ticket == x->ticket)
-		job_dispatch(e, job);
 	free(x->text);
 	free(x);
 }
 
+/* What becomes ready meanwhile is for the next turn. */
+static void release_all(struct engine *e)
+{
+	struct effects *now = e->ready;
+	struct effect *x, *next;
+
+	e->ready = &e->turns[now == &e->turns[0]];
+	for (x = now->first; x != NULL; x = next) {
+		next = x->next;
+		release(e, x);
+	}
+	while (now->jobs != NULL) { /* one may take others out of the list */
+		CRASH_POINT(effect_release);
+		job_dispatch(e, now->jobs);
+	}
+	effects_list_init(now);
+}
+
 void effects_turn(struct engine *e)
 {
-	struct effects now;
-	struct effect *x, *next;
 	struct txn *t, *next_dead;
 
 	history_overdue(e, false);
 	if (e->open->staged && (e->forced || e->now_us >= e->staged_us + LAZY_FLUSH_US))
 		batch_close(e);
-	effects_list_init(&now);
-	splice(&now, &e->ready);
-	for (x = now.first; x != NULL; x = next) {
-		next = x->next;
-		release(e, x);
-	}
+	release_all(e);
 	LL_FOREACH_SAFE2(e->dead, t, next_dead, next_over)
 	txn_free(e, t);
 	e->dead = NULL;
 }
 
+bool effects_ready(const struct engine *e)
+{
+	return e->ready->first != NULL || e->ready->jobs != NULL;
+}
+
 uint64_t effects_due(const struct engine *e)
 {
-	if (e->ready.first != NULL || e->forced)
+	if (effects_ready(e) || e->forced)
 		return 0;
 	return e->open->staged && e->staged_us + LAZY_FLUSH_US < history_due(e)
 		       ? e->staged_us + LAZY_FLUSH_US
@@ -307,5 +329,5 @@ void effects_fini(struct engine *e)
 	}
 	effects_free(&e->open->effects);
 	free(e->open);
-	effects_free(&e->ready);
+	effects_free(e->ready);
 }

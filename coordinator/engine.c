@@ -288,5 +288,5 @@ size_t engine_busy(const struct engine *e)
 
 	HASH_ITER (hh, e->txns, t, tmp)
 		n += t->rec->state == TXN_PREPARING && !t->rec->accepted;
-	return n + (e->flying != NULL) + (e->ready.first != NULL);
+	return n + (e->flying != NULL) + effects_ready(e);
 }

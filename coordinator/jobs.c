@@ -30,8 +30,8 @@ void job_unlist(struct job *job)
 	case JOB_PARKED: DL_DELETE(job->resource->parked, job); break;
 	case JOB_OUTBOX: DL_DELETE(job->agent->outbox, job); break;
 	case JOB_SENT: DL_DELETE(job->agent->sent, job); break;
-	case JOB_IDLE:
-	case JOB_HELD: break; /* the effect finds another ticket or place */
+	case JOB_HELD: DL_DELETE(*job->held, job); break;
+	case JOB_IDLE: break;
 	}
 	job->place = JOB_IDLE;
 }

@@ -122,8 +122,7 @@ enum rc journal_replay(struct journal *j, workflow_fn workflow, resource_fn reso
 		rc = reader_resources(j->reader, resource, arg, err);
 	if (rc == RC_OK)
 		rc = reader_unfinished(j->reader, each, arg, err);
-	reader_forget_pages(j->reader);
-	return rc;
+	return rc == RC_OK ? reader_start_done(j->reader, err) : rc;
 }
 
 void journal_start(struct journal *j, uv_loop_t *loop, void (*durable)(uint64_t batch, void *arg),

@@ -49,7 +49,7 @@ enum rc reader_open(const char *path, struct reader **out, struct err *err)
 	enum rc rc = db_open(path, &rd->db, err);
 
 	if (rc == RC_OK)
-		rc = db_exec(rd->db, "PRAGMA query_only=ON; PRAGMA cache_size=-8192", err);
+		rc = db_exec(rd->db, "PRAGMA query_only=ON; PRAGMA cache_size=-512", err);
 	for (int i = 0; i < READ_STATEMENTS && rc == RC_OK; i++)
 		rc = db_prepare(rd->db, texts[i], &rd->stmts[i], err);
 	if (rc != RC_OK) {
@@ -70,9 +70,13 @@ void reader_close(struct reader *rd)
 	free(rd);
 }
 
-void reader_forget_pages(struct reader *rd)
+/* The unfinished rows are read in order, each once, and what is made of them stays in memory, with
+ * the pages of a cache in between that the allocator cannot give back: with 8 MiB of them
+ * 80 bytes for each of 100,000 transactions. */
+enum rc reader_start_done(struct reader *rd, struct err *err)
 {
 	sqlite3_db_release_memory(rd->db);
+	return db_exec(rd->db, "PRAGMA cache_size=-8192", err);
 }
 
 /* ---- one ---- */

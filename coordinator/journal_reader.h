@@ -21,8 +21,9 @@ struct reader;
 /* Opens `path`, which is there and ours. */
 enum rc reader_open(const char *path, struct reader **out, struct err *err);
 void reader_close(struct reader *r);
-/* Gives its page cache (at most 8 MiB) back: what a replay read is not read again. */
-void reader_forget_pages(struct reader *rd);
+/* All that a start needs has been read.  The page cache is small until then, and may grow to
+ * 8 MiB from now on. */
+enum rc reader_start_done(struct reader *rd, struct err *err);
 
 /* What journal.h and ports.h say. */
 enum rc reader_unfinished(struct reader *rd, void (*each)(struct record *r, void *arg), void *arg,

@@ -4,7 +4,7 @@
  *                          it is owed, and where that is on its way to an agent
  *   resource ──< job       parked: no agent can take it now
  *   agent ──< job          in its outbox, or sent and unanswered
- *   batch ──< effect       held until the batch is durable
+ *   batch ──< effect, job  held until the batch is durable
  *
  * Thread: the loop's. */
 #ifndef COORDINATOR_STATE_H
@@ -55,7 +55,7 @@ enum {
 /* Where a job's command is. */
 enum job_place {
 	JOB_IDLE,   /* nothing owed, or waiting for its retry time */
-	JOB_HELD,   /* an effect, until its batch is durable */
+	JOB_HELD,   /* with its batch, until that is durable */
 	JOB_FRESH,  /* resource->fresh */
 	JOB_PARKED, /* resource->parked */
 	JOB_OUTBOX, /* agent->outbox */
@@ -74,7 +74,7 @@ struct job {
 	bool voted;            /* prepared: any agent of the resource can finish it */
 	bool shared;           /* the command may have gone to more than one agent */
 	struct agent *counted; /* in whose `open` it is; NULL: in nobody's */
-	uint64_t ticket;       /* of the effect that holds it; an older effect is void */
+	struct job **held;     /* JOB_HELD: the list that it is in */
 	uint64_t pipe;         /* JOB_SENT: on which connection */
 	uint64_t retry_us;     /* 0: no retry is planned; of a call also: its time is over */
 	/* Until when an attempt that nobody answered for may still act, if its agent does not
@@ -171,10 +171,8 @@ struct agent {
 	UT_hash_handle hh; /* by name */
 };
 
-/* What waits for a batch: a job to dispatch, or an answer to a client. */
+/* An answer to a client that waits for a batch. */
 struct effect {
-	struct job *job; /* NULL: an answer */
-	uint64_t ticket;
 	uint64_t client;
 	bool events; /* the answer is the history of `text` after `after`, read then */
 	uint64_t after;
@@ -185,8 +183,10 @@ struct effect {
 	struct effect *next;
 };
 
+/* What waits for a batch: answers to give, and jobs to dispatch. */
 struct effects {
 	struct effect *first, **last;
+	struct job *jobs; /* each in place JOB_HELD */
 };
 
 struct batch {
@@ -222,7 +222,7 @@ struct engine {
 	struct link_port agents_port;
 	struct client_port clients_port;
 	uint64_t now_us, wall_us;
-	uint64_t last_seq, last_ticket;
+	uint64_t last_seq;
 	bool draining;
 
 	struct txn *txns;
@@ -240,7 +240,8 @@ struct engine {
 
 	struct batch *open;                 /* collects the present turn's records */
 	struct batch *flying, **flying_end; /* committed, not yet durable, in order */
-	struct effects ready;               /* released at the end of this turn */
+	struct effects turns[2];            /* of two turns: what is being released, and … */
+	struct effects *ready;              /* … what is to be, at the end of a turn */
 	struct txn *dead;                   /* freed after that */
 	bool forced;                        /* the open batch must be made durable now */
 	uint64_t staged_us;                 /* since when the open batch holds lazy records */
