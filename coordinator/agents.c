@@ -192,8 +192,13 @@ static void restarted(struct engine *e, struct agent *a, uint64_t incarnation)
 
 static void forget_resources(struct agent *a)
 {
-	for (size_t i = 0; i < a->n_resources; i++)
-		free(a->resources[i].problem);
+	for (size_t i = 0; i < a->n_resources; i++) {
+		struct agent_resource *ar = &a->resources[i];
+
+		if (ar->listed)
+			DL_DELETE(ar->resource->served, ar);
+		free(ar->problem);
+	}
 	free(a->resources);
 	a->resources = NULL;
 	a->n_resources = 0;
@@ -213,7 +218,11 @@ static void take_hello(struct engine *e, struct agent *a, const struct poll *p)
 		const struct resource_info *info = &p->resources[i];
 		struct agent_resource *ar = &a->resources[i];
 
+		ar->agent = a;
 		ar->resource = resource_need(e, info->name);
+		ar->listed = agent_serves(a, ar->resource) == ar;
+		if (ar->listed)
+			DL_APPEND(ar->resource->served, ar);
 		ar->ready = info->ready;
 		ar->problem = info->ready ? NULL : mem_dup(info->problem);
 		if (resource_learn(ar->resource, info)) {

@@ -44,46 +44,55 @@ bool txn_is_stuck(enum txn_state s)
 
 /* ---- choosing an agent ---- */
 
+static bool open_for_work(const struct agent *a)
+{
+	return a->connected && a->greeted && !a->vouching;
+}
+
 static bool usable(struct agent *a, const struct resource *res)
 {
 	const struct agent_resource *ar;
 
-	if (a == NULL || !a->connected || !a->greeted || a->vouching)
+	if (a == NULL || !open_for_work(a))
 		return false;
 	ar = agent_serves(a, res);
 	return ar != NULL && ar->ready;
 }
 
 /* The least loaded; with `room`, only one that has room for another branch. */
-static struct agent *least_loaded(struct engine *e, const struct resource *res, bool room)
+static struct agent *least_loaded(const struct resource *res, bool room)
 {
-	struct agent *a, *tmp, *best = NULL;
+	const struct agent_resource *ar;
+	struct agent *best = NULL;
 
-	HASH_ITER (hh, e->agents, a, tmp)
-		if (usable(a, res) && (!room || a->open < a->window) &&
+	DL_FOREACH (res->served, ar) {
+		struct agent *a = ar->agent;
+
+		if (ar->ready && open_for_work(a) && (!room || a->open < a->window) &&
 		    (best == NULL || a->open < best->open))
 			best = a;
+	}
 	return best;
 }
 
-static struct agent *choose(struct engine *e, const struct job *job)
+static struct agent *choose(const struct job *job)
 {
 	const bool here = usable(job->agent, job->resource);
 
 	if (job->command == COMMAND_UNDO && here && job->agent->open < job->agent->window)
 		return job->agent;
 	if (command_is_work(job->command))
-		return least_loaded(e, job->resource, true);
+		return least_loaded(job->resource, true);
 	if (here)
 		return job->agent;
 	if (job->command == COMMAND_COMMIT || job->voted || job->agent == NULL)
-		return least_loaded(e, job->resource, false);
+		return least_loaded(job->resource, false);
 	return NULL;
 }
 
 bool job_assign(struct engine *e, struct job *job)
 {
-	struct agent *a = choose(e, job);
+	struct agent *a = choose(job);
 
 	if (a == NULL)
 		return false;

@@ -130,13 +130,19 @@ struct resource {
 	bool known;                /* an agent has declared it, now or in the past */
 	struct job *fresh;         /* never sent, waiting for an agent with room; in order */
 	struct job *parked;        /* sent before: waiting for its agent, or for any */
-	UT_hash_handle hh;         /* by name */
+	/* Its entry at each agent that serves it: with a hundred agents, asking each whether it
+	 * does took 4 % of a transaction's instructions. */
+	struct agent_resource *served;
+	UT_hash_handle hh; /* by name */
 };
 
 struct agent_resource {
+	struct agent *agent;
 	struct resource *resource;
 	bool ready;
-	char *problem; /* why it is not ready */
+	char *problem;                      /* why it is not ready */
+	struct agent_resource *prev, *next; /* in resource->served, if listed */
+	bool listed;                        /* the agent's first entry for it */
 };
 
 struct held_poll {
