@@ -31,6 +31,10 @@ what() { # NAME
 	saga_inprocess_*) echo "the same on engine and journal alone; ${1##*_} in flight" ;;
 	rest_empty_*) echo "empty workflows by REST; ${1##*_} connections" ;;
 	scale_branches_*) echo "CPU a branch of ${1##*_} branches, to one of 2" ;;
+	scale_agents_*_each_*)
+		set -- $(echo "$1" | tr _ ' ')
+		echo "the same; $5 in flight for each agent"
+		;;
 	scale_agents_*)
 		set -- $(echo "$1" | tr _ ' ')
 		echo "CPU a branch over $3 agents, to one agent; $5 in flight"
@@ -38,6 +42,7 @@ what() { # NAME
 	journal_turn*) echo "the journal to SQLite alone; ${1##*turn} transactions a turn" ;;
 	growth_*) echo 'the same load with many finished transactions, to none' ;;
 	startup_*) echo 'from the start to the first poll answered' ;;
+	memory_per_txn_replayed) echo 'the same, of one that a start read from the journal' ;;
 	memory_*) echo 'resident memory of a transaction in flight' ;;
 	esac
 }

@@ -4,7 +4,8 @@
 # gets the options).  From make: `make bench-scale ROUNDS=5 WINDOW_MS=700`.  QUICK=1: short.
 #
 # What shares a frame is cheaper than what does not; so the agents are compared with one
-# transaction in flight (nobody shares), with 64, and with 1,600 (all frames are well filled).
+# transaction in flight (nobody shares), with 64, and with 1,600 (all frames are well filled);
+# and with 16 in flight for each agent, one or a hundred.
 #
 # For each number of agents there is a coordinator of its own, idle while the others are
 # measured, and one process that is all its agents.

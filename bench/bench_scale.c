@@ -17,7 +17,14 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { TARGETS_MAX = 4, WORKFLOWS = 100, ROUNDS_MOST = 99, BRANCHES_MAX = 16, TEXT_MAX = 2048 };
+enum {
+	EACH = 16,
+	TARGETS_MAX = 4,
+	WORKFLOWS = 100,
+	ROUNDS_MOST = 99,
+	BRANCHES_MAX = 16,
+	TEXT_MAX = 2048
+};
 
 /* A coordinator with so many agents. */
 struct target {
@@ -39,7 +46,8 @@ static struct {
 } bench = {.rounds = 5, .window_ms = 700, .warm_ms = 200};
 
 /* With one in flight nobody shares anything; with 64, one agent's frames carry many commands
- * and those of a hundred agents one each; with 1,600 the frames of all are well filled. */
+ * and those of a hundred agents one each; with 1,600 the frames of all are well filled.
+ * EACH: as many in flight for each agent, so that the load grows with the agents. */
 static struct cell cells[] = {
 	{.agents = 10, .branches = 2, .clients = 64},
 	{.agents = 10, .branches = 4, .clients = 64, .full = true},
@@ -48,11 +56,13 @@ static struct cell cells[] = {
 	{.agents = 1, .branches = 2, .clients = 1},
 	{.agents = 10, .branches = 2, .clients = 1, .full = true},
 	{.agents = 100, .branches = 2, .clients = 1},
+	{.agents = 1, .branches = 2, .clients = EACH},
+	{.agents = 10, .branches = 2, .clients = 10 * EACH, .full = true},
 	{.agents = 1, .branches = 2, .clients = 64},
 	{.agents = 100, .branches = 2, .clients = 64},
 	{.agents = 1, .branches = 2, .clients = 1600},
 	{.agents = 10, .branches = 2, .clients = 1600, .full = true},
-	{.agents = 100, .branches = 2, .clients = 1600},
+	{.agents = 100, .branches = 2, .clients = 100 * EACH},
 };
 enum { CELLS = sizeof cells / sizeof cells[0] };
 
@@ -146,25 +156,41 @@ static const struct cell *cell_of(int agents, int branches, int clients)
 	return c;
 }
 
-/* What a branch costs here, to what it costs with 2 branches or with one agent. */
-static void report_cell(const struct cell *c, bool branches)
+/* What a branch costs in `c`, to what it costs in `base`. */
+static void compare(const char *name, const struct cell *c, const struct cell *base)
 {
-	const struct cell *base =
-		branches ? cell_of(c->agents, 2, c->clients) : cell_of(1, 2, c->clients);
 	struct pairs pairs = {0};
-	char name[64];
 
 	if (base == c || left_out(c))
 		return;
 	for (int r = 0; r < bench.rounds; r++)
 		pairs_add(&pairs, c->us[r], base->us[r]);
-	if (branches)
-		snprintf(name, sizeof name, "scale_branches_%d", c->branches);
-	else
-		snprintf(name, sizeof name, "scale_agents_%d_inflight_%d", c->agents, c->clients);
 	printf("scale agents=%d branches=%d clients=%d settled_us_per_branch=%.2f against=%.2f\n",
 	       c->agents, c->branches, c->clients, pairs_ours(&pairs), pairs_theirs(&pairs));
 	goal_at_most(name, pairs_ratio(&pairs), "ratio", 1.1);
+}
+
+static void report_branches(const struct cell *c)
+{
+	char name[64];
+
+	snprintf(name, sizeof name, "scale_branches_%d", c->branches);
+	compare(name, c, cell_of(c->agents, 2, c->clients));
+}
+
+/* To one agent: with as much in flight in all, and with as much for each agent. */
+static void report_agents(const struct cell *c)
+{
+	char name[64];
+
+	if (c->clients == 1 || c->clients == 64 || c->clients == 100 * EACH) {
+		snprintf(name, sizeof name, "scale_agents_%d_inflight_%d", c->agents, c->clients);
+		compare(name, c, cell_of(1, 2, c->clients));
+	}
+	if (c->clients == c->agents * EACH) {
+		snprintf(name, sizeof name, "scale_agents_%d_each_%d", c->agents, EACH);
+		compare(name, c, cell_of(1, 2, EACH));
+	}
 }
 
 static void report(void)
@@ -173,9 +199,9 @@ static void report(void)
 	     "agent");
 	for (const struct cell *c = cells; c < cells + CELLS; c++)
 		if (c->agents == 10 && c->clients == 64)
-			report_cell(c, true);
+			report_branches(c);
 		else
-			report_cell(c, false);
+			report_agents(c);
 }
 
 /* ---- options ---- */
