@@ -250,9 +250,15 @@ void effects_early(struct engine *e)
 		batch_close(e);
 }
 
-static void release(struct engine *e, struct effect *x)
+/* An answer or a job: the place where it may be too late for it. */
+static void one_leaves(void)
 {
 	CRASH_POINT(effect_release);
+}
+
+static void release(struct engine *e, struct effect *x)
+{
+	one_leaves();
 	if (x->events)
 		history_answer(e, x->client, x->text, x->after, x->state);
 	else
@@ -273,7 +279,7 @@ static void release_all(struct engine *e)
 		release(e, x);
 	}
 	while (now->jobs != NULL) { /* one may take others out of the list */
-		CRASH_POINT(effect_release);
+		one_leaves();
 		job_dispatch(e, now->jobs);
 	}
 	effects_list_init(now);
