@@ -23,7 +23,8 @@ const struct conf_row settings_rows[] = {
 	{"listen", CONF_TEXT, AT(listen), "127.0.0.1:7480", 1, 255,
 	 "address and port of the REST interface; other than loopback needs token_file"},
 	{"agents", CONF_TEXT, AT(agents), "tcp://127.0.0.1:7481", 1, 255,
-	 "where agents dial in: tcp://host:port or ipc:///path. Who reaches it can vote and "
+	 "where agents dial in: tcp://host:port or ipc:///path (on one machine, this costs a tenth "
+	 "less). Who reaches it can vote and "
 	 "answer as an agent: keep it on a network that you trust"},
 	{"token_file", CONF_TEXT, AT(token_file), "", 0, 4000,
 	 "file with the token that REST calls must carry (16 to 1024 characters); empty: none"},

@@ -52,6 +52,8 @@ static void need_room(struct content *c, size_t size)
 
 static void put(struct content *c, size_t at, const unsigned char *data, size_t size)
 {
+	if (size == 0)
+		return;
 	need_room(c, at + size);
 	memcpy(c->bytes + at, data, size);
 	if (c->size < at + size)
