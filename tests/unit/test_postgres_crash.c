@@ -393,7 +393,7 @@ START_TEST(time_of_the_work_before_does_not_end_a_commit)
 	struct rig_call *commit;
 
 	rig = SERVE(.conninfo = server->conninfo, .pool = 1);
-	WORD(rig_prepare_in(rig, "c22", "debit", "{\"id\": 2, \"amount\": 1}", 1000), "prepared");
+	WORD(rig_prepare_in(rig, "c22", "debit", "{\"id\": 2, \"amount\": 1}", 3000), "prepared");
 	standby("SET synchronous_standby_names = 'gone'");
 	RUN_UNTIL(rig, 10, probe_waits(probe));
 	commit = rig_commit(rig, "c22", false);
@@ -401,7 +401,7 @@ START_TEST(time_of_the_work_before_does_not_end_a_commit)
 		  commit->done ||
 			  pg_ask(server, "SELECT count(*) FROM pg_stat_activity WHERE wait_event = "
 					 "'SyncRep' AND query LIKE 'COMMIT PREPARED%%' AND "
-					 "clock_timestamp() - query_start > '1.5 s'") == 1);
+					 "clock_timestamp() - query_start > '3.5 s'") == 1);
 	ck_assert(!commit->done);
 	standby("RESET synchronous_standby_names");
 	WORD(commit, "committed");
