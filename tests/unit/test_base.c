@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <ctype.h>
 #include <check.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -190,6 +191,13 @@ END_TEST
 
 START_TEST(names_have_letters_digits_and_a_few_marks)
 {
+	for (int c = 1; c < 256; c++) {
+		const char id[2] = {(char)c, '\0'};
+		const bool plain = c < 128 && (isalnum(c) || c == '_' || c == '-');
+
+		ck_assert_int_eq(id_valid_plain(id, 1), plain);
+		ck_assert_int_eq(id_valid(id, 1), plain || c == '.');
+	}
 	ck_assert(id_valid("a.b-C_9", 7));
 	ck_assert(!id_valid("a.b-C_9", 6));
 	ck_assert(!id_valid("", 6));
