@@ -282,8 +282,8 @@ static void run(struct pg_call *c, struct pg_session *s)
 
 /* A commit goes out together with the next work: the server's process wakes up once
  * for both (docs/performance.md).  The commit is the first of the two, so it waits for no
- * lock.  But it still has the time-out of the work before: where that is short, or was,
- * commits go to the finishers, which have none.  False if there was nothing to give. */
+ * lock.  But it runs under the time-out of the work before it on that session: where that is
+ * short, it goes to a finisher, which has none.  False if there was nothing to give. */
 static bool give(struct pg *pg, struct pg_session *s)
 {
 	struct pg_session *const f =

@@ -57,6 +57,14 @@ char *mem_dup_bytes(const void *bytes, size_t size)
 	return copy;
 }
 
+char *mem_put(char *at, const char *s)
+{
+	const size_t size = strlen(s) + 1;
+
+	memcpy(at, s, size);
+	return at + size;
+}
+
 char *mem_printf(const char *fmt, ...)
 {
 	char *text = NULL;

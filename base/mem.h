@@ -21,6 +21,9 @@ char *mem_dup(const char *s);
 /* A copy of `size` bytes with a NUL after them; never NULL.  Give to free(). */
 char *mem_dup_bytes(const void *bytes, size_t size);
 
+/* Copies a string, with its NUL, to `at`, where there is room; the place behind it. */
+char *mem_put(char *at, const char *s);
+
 /* printf into memory of its own; never NULL.  Give to free(). */
 char *mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

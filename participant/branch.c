@@ -26,14 +26,6 @@ static const unsigned moves[] = {
 	[STAGE_OVER] = TO(DOUBT),
 };
 
-static char *put(char *at, const char *text)
-{
-	const size_t size = strlen(text) + 1;
-
-	memcpy(at, text, size);
-	return at + size;
-}
-
 /* The key is the epoch and the three names with their NULs: no two ids share one. */
 static unsigned make_key(const struct branch_id *id, char key[KEY_MAX])
 {
@@ -41,9 +33,9 @@ static unsigned make_key(const struct branch_id *id, char key[KEY_MAX])
 
 	assert(branch_id_valid(id));
 	memcpy(at, &id->epoch, sizeof id->epoch);
-	at = put(at + sizeof id->epoch, id->resource);
-	at = put(at, id->gid);
-	at = put(at, id->branch);
+	at = mem_put(at + sizeof id->epoch, id->resource);
+	at = mem_put(at, id->gid);
+	at = mem_put(at, id->branch);
 	return (unsigned)(at - key);
 }
 

@@ -32,23 +32,15 @@ static const unsigned moves[] = {
 
 /* ---- the table ---- */
 
-static char *put(char *at, const char *text)
-{
-	const size_t size = strlen(text) + 1;
-
-	memcpy(at, text, size);
-	return at + size;
-}
-
 /* The key is the three names with their NULs: no two calls share one. */
 static unsigned make_key(const struct branch_id *id, char key[KEY_MAX])
 {
 	char *at = key;
 
 	assert(branch_id_valid(id));
-	at = put(at, id->resource);
-	at = put(at, id->gid);
-	at = put(at, id->branch);
+	at = mem_put(at, id->resource);
+	at = mem_put(at, id->gid);
+	at = mem_put(at, id->branch);
 	return (unsigned)(at - key);
 }
 

@@ -35,25 +35,15 @@ struct parcel {
 	struct parcel *prev, *next;
 };
 
-static const char *put(char **at, const char *text)
-{
-	const size_t size = strlen(text) + 1;
-	const char *copy = memcpy(*at, text, size);
-
-	*at += size;
-	return copy;
-}
-
 static struct note *note_new(const struct branch_id *id)
 {
 	struct note *n = mem_new(1, sizeof *n + strlen(id->resource) + strlen(id->gid) +
 					    strlen(id->branch) + 3);
-	char *at = (char *)(n + 1);
+	char *resource = (char *)(n + 1), *gid = mem_put(resource, id->resource);
+	char *branch = mem_put(gid, id->gid);
 
-	n->r.id.epoch = id->epoch;
-	n->r.id.resource = put(&at, id->resource);
-	n->r.id.gid = put(&at, id->gid);
-	n->r.id.branch = put(&at, id->branch);
+	mem_put(branch, id->branch);
+	n->r.id = (struct branch_id){resource, gid, id->epoch, branch};
 	return n;
 }
 
